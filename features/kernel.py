@@ -1,0 +1,303 @@
+"""Stage two: from tiles to windows, ratios and trends. One function for a batch, a training set and a single merchant.
+
+Everything rests on one fact: an event of day `d` that became known on day `v` counts in the window
+`[cutoff - skip - days, cutoff - skip)` exactly for the cutoffs after `max(v, d + skip)` up to and including
+`max(v, d + skip + days)`. So a windowed sum is what was *added* before the cutoff minus what *expired* before it, late
+arrivals included, and its cost hardly depends on the number of windows or cutoffs. All sums are of integers below 2**53
+in float64, so they are exact and order-free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from features.declare import CALENDAR
+from features.tables import SCALE, STREAMS
+from features.tiles import EMPTY, EntityDays, Tiles
+from features.verbs import (
+    Age,
+    Ahead,
+    Arithmetic,
+    Attribute,
+    Column,
+    Constant,
+    Edge,
+    Entities,
+    Gaps,
+    Measure,
+    Ref,
+    Total,
+)
+
+NEVER = 2**40
+GAP_EDGES = np.array([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 21, 25, 28, 35, 42, 49, 56, 70, 84, 98, 112, 140, 168, 196, 224, 280, 365])
+"""Upper edges of the gap bins, in days; longer gaps count as the last edge."""
+
+
+@dataclass
+class Kernel:
+    """The columns of `merchants` merchants at the sorted day numbers `cutoffs`; every column has shape (merchants, cutoffs)."""
+
+    merchants: int
+    cutoffs: np.ndarray
+    tiles: Mapping[str, Tiles]
+    entities: Mapping[tuple[str, str], EntityDays]
+    attributes: Mapping[str, np.ndarray]
+    known: np.ndarray
+    named: dict[str, np.ndarray] = field(default_factory=dict)
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+    def column(self, node: Column) -> np.ndarray:
+        """The node's value; computed once."""
+        if isinstance(node, Ref):
+            return self.named[node.name]
+        return self.once(node, lambda: MEANING[type(node)](self, node))
+
+    def once(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """`compute()`, remembered under `key`."""
+        if key not in self.memo:
+            self.memo[key] = compute()
+        return self.memo[key]
+
+    def slots(self, days: np.ndarray) -> np.ndarray:
+        """Number of cutoffs on or before each day: the first cutoff that sees it."""
+        first, last = int(self.cutoffs[0]), int(self.cutoffs[-1])
+        if first == last:
+            return (days >= first).astype(np.int64)
+        table = self.once("slots", lambda: np.searchsorted(self.cutoffs, np.arange(first - 1, last + 1), side="right"))
+        return table[np.minimum(np.maximum(days, first - 1), last) - (first - 1)]
+
+    def cells(self, merchant: np.ndarray, days: np.ndarray) -> np.ndarray:
+        """Flat positions (merchant, first cutoff that sees the day) in a table with one column more than there are cutoffs."""
+        return merchant * (len(self.cutoffs) + 1) + self.slots(days)
+
+    def before(self, cells: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+        """Sum of the weights that each cutoff sees."""
+        width = len(self.cutoffs) + 1
+        sums = np.bincount(cells, weights, minlength=self.merchants * width).reshape(self.merchants, width)[:, :-1]
+        return np.cumsum(sums, axis=1, dtype=float) if width > 2 else sums.astype(float)
+
+    def visible_from(self, stream: str, offset: int) -> np.ndarray:
+        """Cells at which the stream's tiles reach the age of `offset` days and are known."""
+        tiles = self.tiles[stream]
+        days = tiles.day + offset if tiles.is_prompt else np.maximum(tiles.seen, tiles.day + offset)
+        return self.cells(tiles.merchant, days)
+
+    def aged(self, stream: str, measure: Measure, offset: int) -> np.ndarray:
+        """Sum of a measure over the tiles known before the cutoff that are at least `offset` days older than its eve."""
+        cells = self.once(("cells", stream, offset), lambda: self.visible_from(stream, offset))
+        return self.once((stream, measure, offset), lambda: self.before(cells, self.tiles[stream].measures[measure]))
+
+
+def _total(kernel: Kernel, node: Total) -> np.ndarray:
+    sums = kernel.aged(node.stream, node.measure, node.skip)
+    if node.days is not None:
+        sums = sums - kernel.aged(node.stream, node.measure, node.skip + node.days)
+    kind = STREAMS[node.stream].fields[node.measure.field].kind if node.measure.field else "count"
+    return sums if node.measure.how == "given" else sums / SCALE[kind]
+
+
+def _edge(kernel: Kernel, node: Edge) -> np.ndarray:
+    tiles = kernel.tiles[node.stream]
+    cells = kernel.once(("cells", node.stream, 0), lambda: kernel.visible_from(node.stream, 0))
+    days = tiles.day
+    if node.which == "first":
+        return kernel.cutoffs + _furthest(kernel, cells[::-1], -days[::-1])
+    return kernel.cutoffs - _furthest(kernel, cells, days)
+
+
+def _ahead(kernel: Kernel, node: Ahead) -> np.ndarray:
+    tiles = kernel.tiles[node.stream]
+    values = tiles.measures[Measure(node.field, "max")]
+    given = np.flatnonzero(values != EMPTY)
+    given = given[np.argsort(values[given], kind="stable")]
+    cells = kernel.cells(tiles.merchant[given], np.maximum(tiles.seen, tiles.day)[given])
+    return _furthest(kernel, cells, values[given]) - kernel.cutoffs
+
+
+def _furthest(kernel: Kernel, cells: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Largest value that each cutoff sees, of values that rise within a cell; missing when it sees none."""
+    table = np.full(kernel.merchants * (len(kernel.cutoffs) + 1), -np.inf)
+    table[cells] = values  # of several values for a cell the last one stays, and that is the largest
+    largest = np.maximum.accumulate(table.reshape(kernel.merchants, -1)[:, :-1], axis=1)
+    largest[np.isneginf(largest)] = np.nan
+    return largest
+
+
+def _value_days(kernel: Kernel, stream: str, name: str) -> EntityDays:
+    if name not in CALENDAR:
+        return kernel.entities[stream, name]
+    tiles = kernel.tiles[stream]
+    code = tiles.day if name == "day" else (tiles.day + 3) // 7  # weeks begin on Monday
+    first = np.ones(len(code), bool)
+    first[1:] = (tiles.day[1:] != tiles.day[:-1]) | (tiles.merchant[1:] != tiles.merchant[:-1])
+    return EntityDays(tiles.merchant[first], code[first], tiles.day[first], tiles.seen[first])
+
+
+def _steps(kernel: Kernel, node: Entities) -> tuple[np.ndarray, ...]:
+    """When a value-day enters and leaves the window, and on how many days the value was in the window just before.
+
+    Returns cells and levels of the entries, then of the exits. Exits come before entries of the same day. Because each
+    group enters as often as it exits, the level is a difference of positions in two sorted lists.
+    """
+    rows = kernel.once(("value days", node.stream, node.field), lambda: _value_days(kernel, node.stream, node.field))
+    start = np.maximum(rows.seen, rows.day + node.skip)
+    end = np.maximum(start, rows.day + node.skip + node.days) if node.days is not None else np.full(len(start), NEVER)
+    seen = start < end
+    group, merchant = _groups(rows)[seen], rows.merchant[seen]
+    enters, leaves = (np.sort((group << 41) | days[seen]) for days in (start, end))
+    place = np.arange(len(group))
+    level_in = place - np.searchsorted(leaves, enters, side="right")
+    level_out = np.searchsorted(enters, leaves, side="left") - place
+    day = (1 << 41) - 1
+    return kernel.cells(merchant, enters & day), level_in, kernel.cells(merchant, leaves & day), level_out
+
+
+def _groups(rows: EntityDays) -> np.ndarray:
+    changed = np.zeros(len(rows.code), np.int64)
+    changed[1:] = (rows.merchant[1:] != rows.merchant[:-1]) | (rows.code[1:] != rows.code[:-1])
+    return np.cumsum(changed)
+
+
+RISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "distinct": lambda level: level == 0,
+    "repeat": lambda level: level == 1,
+    "squares": lambda level: 2 * level + 1,
+    "days": lambda level: level >= 0,
+}
+"""By how much the answer rises when a value that was in the window on `level` days enters once more."""
+
+
+def _entities(kernel: Kernel, node: Entities) -> np.ndarray:
+    if node.how == "new":
+        return _new(kernel, node)
+    key = ("steps", node.stream, node.field, node.days, node.skip)
+    enter, level_in, leave, level_out = kernel.once(key, lambda: _steps(kernel, node))
+    rise = RISE[node.how]
+    return kernel.before(enter, rise(level_in)) - kernel.before(leave, rise(level_out - 1))
+
+
+def _new(kernel: Kernel, node: Entities) -> np.ndarray:
+    """Values first known, minus values known that also have an event older than the window."""
+    rows = kernel.once(("value days", node.stream, node.field), lambda: _value_days(kernel, node.stream, node.field))
+    if not len(rows.code):
+        return np.zeros((kernel.merchants, len(kernel.cutoffs)))
+    first = np.flatnonzero(np.diff(_groups(rows), prepend=-1))
+    merchant = rows.merchant[first]
+
+    def values_older_than(offset: int) -> np.ndarray:
+        days = np.minimum.reduceat(np.maximum(rows.seen, rows.day + offset), first)
+        return kernel.before(kernel.cells(merchant, days), None)
+
+    return values_older_than(node.skip) - values_older_than(node.skip + (NEVER if node.days is None else node.days))
+
+
+def _known_days(kernel: Kernel, stream: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Merchant, day and gap of each day on which events became known, but the first one of a merchant."""
+    tiles = kernel.tiles[stream]
+    merchant, day = tiles.merchant, np.maximum(tiles.seen, tiles.day)
+    if not tiles.is_prompt:
+        order = np.lexsort((day, merchant))
+        merchant, day = merchant[order], day[order]
+    gap = np.diff(day, prepend=0)
+    inner = np.flatnonzero((np.diff(merchant, prepend=-1) == 0) & (gap > 0))
+    return merchant[inner], day[inner], gap[inner]
+
+
+def _gaps(kernel: Kernel, node: Gaps) -> np.ndarray:
+    merchant, day, gap = kernel.once(("gaps", node.stream), lambda: _known_days(kernel, node.stream))
+    if node.how in ("p50", "p95"):
+        return _gap_quantile(kernel, node)
+    weights = {"count": None, "total": gap, "squares": gap * gap}[node.how]
+    sums = kernel.before(kernel.cells(merchant, day), weights)
+    return sums if node.days is None else sums - kernel.before(kernel.cells(merchant, day + node.days), weights)
+
+
+def _gap_quantile(kernel: Kernel, node: Gaps) -> np.ndarray:
+    counts = kernel.once(("gap bins", node.stream, node.days), lambda: _gap_bins(kernel, node))
+    wanted = counts[:, :, -1:] * {"p50": 0.5, "p95": 0.95}[node.how]
+    edge = GAP_EDGES[np.argmax(counts >= wanted, axis=2)].astype(float)
+    edge[counts[:, :, -1] == 0] = np.nan
+    return edge
+
+
+def _gap_bins(kernel: Kernel, node: Gaps) -> np.ndarray:
+    """Gaps in the window not longer than each edge: (merchants, cutoffs, edges)."""
+    merchant, day, gap = kernel.once(("gaps", node.stream), lambda: _known_days(kernel, node.stream))
+    bins = np.minimum(np.searchsorted(GAP_EDGES, gap), len(GAP_EDGES) - 1)
+    shape = (kernel.merchants, len(kernel.cutoffs) + 1, len(GAP_EDGES))
+    counts = np.zeros(shape, np.int64)
+    for sign, days in ((1, day), (-1, day + (NEVER if node.days is None else node.days))):
+        cells = kernel.cells(merchant, days) * len(GAP_EDGES) + bins
+        counts += sign * np.bincount(cells, minlength=counts.size).reshape(shape)
+    return counts[:, :-1].cumsum(axis=1).cumsum(axis=2)
+
+
+def _attribute(kernel: Kernel, node: Attribute) -> np.ndarray:
+    values = kernel.attributes[node.name]
+    known = kernel.known[:, None] < kernel.cutoffs
+    missing = np.nan if values.dtype.kind == "f" else None
+    return np.where(known, values[:, None], missing)
+
+
+def _age(kernel: Kernel, node: Age) -> np.ndarray:
+    known = kernel.known[:, None] < kernel.cutoffs
+    return np.where(known, kernel.cutoffs - kernel.attributes[node.name][:, None], np.nan)
+
+
+def _constant(kernel: Kernel, node: Constant) -> np.ndarray:
+    return np.full((1, 1), node.value)
+
+
+def _divide(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quotient = left / right
+    quotient[~np.isfinite(quotient)] = np.nan
+    return quotient
+
+
+def _log1p(value: np.ndarray, _: np.ndarray) -> np.ndarray:
+    return np.log1p(np.where(value > -1, value, np.nan))
+
+
+def _sqrt(value: np.ndarray, _: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.where(value >= 0, value, np.nan))
+
+
+def _or_else(value: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(value), other, value)
+
+
+OPERATION: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": _divide,
+    "min": np.minimum,
+    "max": np.maximum,
+    "log1p": _log1p,
+    "sqrt": _sqrt,
+    "or_else": _or_else,
+}
+
+
+def _arithmetic(kernel: Kernel, node: Arithmetic) -> np.ndarray:
+    return OPERATION[node.op](kernel.column(node.left), kernel.column(node.right))
+
+
+MEANING: dict[type[Column], Callable[[Kernel, Any], np.ndarray]] = {
+    Total: _total,
+    Entities: _entities,
+    Edge: _edge,
+    Ahead: _ahead,
+    Gaps: _gaps,
+    Attribute: _attribute,
+    Age: _age,
+    Constant: _constant,
+    Arithmetic: _arithmetic,
+}
+"""What each node computes; peer summaries are in `features.peers`."""

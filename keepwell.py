@@ -1,0 +1,6 @@
+"""The command line."""
+
+
+def main() -> None:
+    """Say that nothing is here yet."""
+    print("keepwell")

@@ -1,0 +1,141 @@
+"""A condition of a rule: the name of a number, an operator and a threshold.
+
+An "or" is two rules; a computation is a feature. A condition on a number that is missing never holds, whatever the
+operator, except `missing` itself.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from features.errors import did_you_mean
+from serving.rules.entry import Entry
+
+Mask = NDArray[np.bool_]
+
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+PRESENCE = ("missing", "known")
+OPERATORS = (*COMPARE, *PRESENCE)
+RANK = "_rank"
+
+SETTINGS: dict[str, float] = {
+    "active_days": 90.0,
+    "half_active_days": 45.0,
+    "horizon_days": 90.0,
+    "contact_cost": 15.0,
+}
+"""Settings that a value of a rule may name, and what they are when no keepwell.toml says otherwise."""
+
+
+def setting_values(settings: Any) -> dict[str, float]:
+    """What the settings' names mean in a rule, from the settings of a keepwell.toml."""
+    return {
+        "active_days": float(settings.churn.active_days),
+        "half_active_days": settings.churn.active_days / 2,
+        "horizon_days": float(settings.churn.horizon_days),
+        "contact_cost": float(settings.economics.contact_cost),
+    }
+
+
+class Columns:
+    """The columns of one run by name, each turned into an array once.
+
+    A name that ends in `_rank` and is not a column is the share of the other merchants that the merchant is above,
+    in [0, 1]; ranks are among the rows given, so grade all known merchants together.
+    """
+
+    def __init__(self, frame: pd.DataFrame, settings: Mapping[str, float] | None = None) -> None:
+        self.frame = frame
+        self.settings = {**SETTINGS, **(settings or {})}
+        self._arrays: dict[str, NDArray[Any] | None] = {}
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def array(self, name: str) -> NDArray[Any] | None:
+        """The values of a column, or None where the data has no such column."""
+        if name not in self._arrays:
+            self._arrays[name] = self._read(name)
+        return self._arrays[name]
+
+    def known(self, name: str) -> Mask:
+        """Which merchants have a value."""
+        values = self.array(name)
+        return np.zeros(len(self), bool) if values is None else ~pd.isna(values)
+
+    def number(self, value: float | str) -> float:
+        """A threshold: a number, or the setting of that name."""
+        return self.settings[value] if isinstance(value, str) else value
+
+    def _read(self, name: str) -> NDArray[Any] | None:
+        if name in self.frame:
+            column = self.frame[name]
+            numeric = pd.api.types.is_numeric_dtype(column.dtype)
+            return column.to_numpy() if numeric else column.to_numpy(dtype=object)
+        stem = name.removesuffix(RANK)
+        if stem != name and stem in self.frame:
+            others = self.frame[stem].notna().sum() - 1
+            below = self.frame[stem].rank(method="min") - 1
+            return (below / others if others > 0 else below * np.nan).to_numpy()
+        return None
+
+
+class Condition(Entry):
+    """`name op value`, e.g. `churn_risk >= 0.6` or `days_since_last_order < active_days`.
+
+    A word as value of an ordering operator is the name of a setting; with `==` and `!=` it is the text compared with.
+    """
+
+    name: str
+    op: str
+    value: float | str | None = None
+
+    @model_validator(mode="after")
+    def _can_be_tested(self) -> Condition:
+        if self.op not in OPERATORS:
+            raise ValueError(f'operator "{self.op}" is not known; {did_you_mean(self.op, OPERATORS)}')
+        if (self.op in PRESENCE) != (self.value is None):
+            expected = "takes no value" if self.op in PRESENCE else "needs a value"
+            raise ValueError(f'operator "{self.op}" on {self.name} {expected}')
+        ordering = self.op in COMPARE and self.op not in ("==", "!=")
+        if ordering and isinstance(self.value, str) and self.value not in SETTINGS:
+            raise ValueError(f'setting "{self.value}" is not known; {did_you_mean(self.value, SETTINGS)}')
+        if isinstance(self.value, float) and not np.isfinite(self.value):
+            raise ValueError(f"the value {self.value} of {self.name} is not a finite number")
+        return self
+
+    def holds(self, columns: Columns) -> Mask:
+        """Which rows of the run meet the condition."""
+        known = columns.known(self.name)
+        if self.op in PRESENCE:
+            return known if self.op == "known" else ~known
+        values = columns.array(self.name)
+        if values is None:
+            return known
+        text = isinstance(self.value, str) and self.op in ("==", "!=")
+        if text != (values.dtype == object):
+            return np.zeros(len(columns), bool)
+        value = self.value if text else columns.number(self.value)  # type: ignore[arg-type]
+        return known & np.asarray(COMPARE[self.op](values, value), bool)
+
+
+def all_hold(conditions: tuple[Condition, ...], columns: Columns) -> Mask:
+    """Which rows meet every condition; no condition at all holds everywhere."""
+    mask = np.ones(len(columns), bool)
+    for condition in conditions:
+        mask &= condition.holds(columns)
+    return mask

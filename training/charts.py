@@ -1,0 +1,169 @@
+"""Small charts as inline SVG: no script, no font and no file beside them; colours come from the page's style sheet.
+
+Every chart is one string of safe markup: numbers are formatted here, and texts are escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup, escape
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A drawing area: data from (0, 0) to (`right`, `top`) inside a margin, y upwards."""
+
+    width: float
+    height: float
+    right: float = 1.0
+    top: float = 1.0
+    left_margin: float = 40.0
+    bottom_margin: float = 34.0
+    edge: float = 10.0
+
+    def x(self, value: float) -> float:
+        """Pixels from the left."""
+        return round(self.left_margin + value / self.right * (self.width - self.left_margin - self.edge), 1)
+
+    def y(self, value: float) -> float:
+        """Pixels from the top."""
+        return round(self.height - self.bottom_margin - value / self.top * (self.height - self.bottom_margin - self.edge), 1)
+
+    def line(self, points: Sequence[Point], kind: str) -> str:
+        """A line through points."""
+        return f'<polyline class="{kind}" points="{" ".join(f"{self.x(x)},{self.y(y)}" for x, y in points)}"/>'
+
+    def dot(self, x: float, y: float, kind: str, radius: float = 3.5) -> str:
+        """A dot."""
+        return f'<circle class="{kind}" cx="{self.x(x)}" cy="{self.y(y)}" r="{radius}"/>'
+
+    def text(self, x: float, y: float, words: str, anchor: str = "middle", kind: str = "label") -> str:
+        """Words at a place in the data, moved by nothing."""
+        return _text(self.x(x), self.y(y), words, anchor, kind)
+
+    def grid(self, across: Sequence[float], up: Sequence[float], unit: str = "%") -> str:
+        """Grid lines with their values at the left and below."""
+        show = (lambda value: f"{100 * value:.0f}") if unit == "%" else compact
+        rows = [f'<line class="grid" x1="{self.x(0)}" x2="{self.x(self.right)}" y1="{self.y(v)}" y2="{self.y(v)}"/>' for v in up]
+        rows += [_text(self.x(0) - 6, self.y(v) + 4, show(v), "end") for v in up]
+        rows += [_text(self.x(v), self.y(0) + 15, show(v)) for v in across]
+        return "".join(rows)
+
+
+def compact(value: float) -> str:
+    """A number in few characters.
+
+    Examples
+    --------
+    >>> [compact(value) for value in (0, 950, 12_345, 4_200_000)]
+    ['0', '950', '12.3k', '4.2M']
+    """
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.1f}".removesuffix(".0") + letter
+    return f"{value:.0f}"
+
+
+def nice_top(value: float) -> float:
+    """The next round number at or above a value, for the end of an axis.
+
+    Examples
+    --------
+    >>> [nice_top(value) for value in (0.23, 0.61, 7, 130)]
+    [0.25, 0.8, 8, 200]
+    """
+    if value <= 0:
+        return 1.0
+    size = 10.0 ** len(str(int(value))) if value >= 1 else 1.0
+    while size / 10 >= value:
+        size /= 10
+    return next(float(f"{part * size:.12g}") for part in (0.1, 0.2, 0.25, 0.4, 0.5, 0.8, 1.0) if part * size >= value * (1 - 1e-9))
+
+
+def calibration_chart(rows: list[dict[str, Any]], name: str, end: float) -> Markup:
+    """Promised against observed share of leavers, one dot per tenth with its 95 % interval; on the diagonal is right."""
+    plane = Plane(230, 230, end, end)
+    ticks = [end * part for part in (0, 0.25, 0.5, 0.75, 1)]
+    drawn = [plane.grid(ticks, ticks), plane.line([(0, 0), (end, end)], "ideal")]
+    for row in rows:
+        x, low, high = min(row["predicted"], end), min(row["low"], end), min(row["high"], end)
+        drawn.append(plane.line([(x, low), (x, high)], "whisker"))
+        drawn.append(plane.dot(x, min(row["observed"], end), "dot one"))
+    drawn.append(_text(plane.x(end / 2), 226, "promised, %"))
+    return _svg(plane, f"Calibration {name}: promised against observed share of leavers", drawn)
+
+
+def capture_chart(curve: list[dict[str, Any]], rate: float) -> Markup:
+    """How many of the leavers, and of their GMV, are on a list of the highest risks, by the list's length."""
+    plane = Plane(620, 320, left_margin=46)
+    ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
+    leavers, money = (_curve(curve, name) for name in ("recall", "value_captured_by_loss"))
+    drawn = [plane.grid(ticks, ticks), plane.line([(0, 0), (1, 1)], "ideal")]
+    if 0 < rate < 1:
+        drawn += [plane.line([(0, 0), (rate, 1), (1, 1)], "limit"), plane.text(rate + 0.02, 0.945, "perfect knowledge", "start", "label")]
+    drawn += [plane.line(money, "stroke two"), plane.line(leavers, "stroke one")]
+    drawn += [plane.dot(x, y, "dot one") for x, y in leavers if round(x, 2) in (0.1, 0.2, 0.3)]
+    drawn += [plane.text(0.66, 0.6, "chance", "start"), _text(plane.x(0.5), 316, "called, % of merchants by risk")]
+    return _svg(plane, "Share of leavers and of their GMV caught, by share of merchants called", drawn)
+
+
+def rates_chart(rows: dict[str, dict[str, Any]]) -> Markup:
+    """Promised and observed share of leavers, cutoff after cutoff: how the base rate moves with the season."""
+    end = nice_top(1.15 * max(max(row["churned"], row["predicted"]) for row in rows.values()))
+    plane = Plane(620, 210, max(len(rows), 1), end, left_margin=46)
+    places = [index + 0.5 for index in range(len(rows))]
+    real = [(x, row["churned"]) for x, row in zip(places, rows.values(), strict=True)]
+    told = [(x, row["predicted"]) for x, row in zip(places, rows.values(), strict=True)]
+    drawn = [plane.grid([], [end * part for part in (0, 0.25, 0.5, 0.75, 1)]), plane.line(told, "stroke two"), plane.line(real, "stroke one")]
+    drawn += [plane.dot(x, y, "dot two") for x, y in told] + [plane.dot(x, y, "dot one") for x, y in real]
+    drawn += _cutoff_labels(plane, list(rows))
+    return _svg(plane, "Share of leavers at each cutoff, promised and observed", drawn)
+
+
+def money_chart(rows: dict[str, dict[str, Any]]) -> Markup:
+    """Expected beside realised GMV of the whole cohort at each cutoff."""
+    end = nice_top(1.05 * max(max(row["expected_gmv"], row["realised_gmv"]) for row in rows.values()))
+    plane = Plane(620, 210, max(len(rows), 1), end, left_margin=52)
+    drawn = [plane.grid([], [end * part for part in (0, 0.25, 0.5, 0.75, 1)], unit="money")]
+    wide = min(0.3, 0.9 / max(len(rows), 1) + 0.1)
+    for index, row in enumerate(rows.values()):
+        for shift, kind, name in ((-wide, "fill two", "expected_gmv"), (0.02, "fill one", "realised_gmv")):
+            left, high = plane.x(index + 0.5 + shift), plane.y(max(row[name], 0))
+            right, foot = plane.x(index + 0.5 + shift + wide - 0.02), plane.y(0)
+            drawn.append(
+                f'<rect class="{kind}" x="{left}" y="{high}" width="{right - left:.1f}" height="{foot - high:.1f}" rx="2">'
+                f"<title>{compact(row[name])}</title></rect>"
+            )
+    return _svg(plane, "Expected and realised GMV at each cutoff", drawn + _cutoff_labels(plane, list(rows)))
+
+
+def share_bar(share: float | None, kind: str = "one") -> Markup:
+    """A thin bar for a table cell, filled to a share."""
+    width = 0.0 if share is None else max(0.0, min(1.0, share)) * 80
+    return Markup(
+        f'<svg class="bar" width="80" height="8" viewBox="0 0 80 8" aria-hidden="true"><rect class="track" width="80" height="8" rx="4"/>'
+        f'<rect class="fill {kind}" width="{width:.1f}" height="8" rx="{min(4.0, width / 2):.1f}"/></svg>'
+    )
+
+
+def _curve(curve: list[dict[str, Any]], name: str) -> list[Point]:
+    return [(0.0, 0.0)] + [(row["share"], row[name]) for row in curve if row[name] is not None]
+
+
+def _cutoff_labels(plane: Plane, cutoffs: list[str]) -> list[str]:
+    every = -(-len(cutoffs) // 8)
+    return [_text(plane.x(i + 0.5), plane.y(0) + 16, cutoff) for i, cutoff in enumerate(cutoffs) if i % every == 0]
+
+
+def _text(x: float, y: float, words: str, anchor: str = "middle", kind: str = "label") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def _svg(plane: Plane, title: str, drawn: Sequence[str]) -> Markup:
+    size = f'viewBox="0 0 {plane.width:.0f} {plane.height:.0f}"'
+    return Markup(f'<svg class="chart" {size} role="img" aria-label="{escape(title)}">{"".join(drawn)}</svg>')
