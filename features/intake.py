@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import re
 import tempfile
 from collections.abc import Iterator
@@ -42,11 +43,15 @@ def take_in(connection: duckdb.DuckDBPyConnection, settings: Settings, table: st
         The query itself is wrong.
     """
     source = settings.source[table]
-    with reading(table, source):
+    try:
         if isinstance(source, QuerySource):
             _take_in_query(connection, table, located(source.query, settings.home))
         else:
             _take_in_files(connection, table, source, _files(settings.home, table, source.path))
+    except duckdb.Error as error:
+        if isinstance(source, QuerySource) and isinstance(error, MISTAKES_IN_SQL):
+            raise UsageRefused(f"{place(table, source)} does not run: {_told(error)}; correct it in keepwell.toml.") from None
+        raise DataRefused(_unreadable(table, source, error)) from None
 
 
 def drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -63,28 +68,31 @@ def place(table: str, source: TableSource) -> str:
 
 @contextmanager
 def reading(table: str, source: TableSource) -> Iterator[None]:
-    """Turn what DuckDB raises while it reads a table into one sentence."""
+    """Turn what DuckDB raises over damage that shows only while a table is read into one sentence."""
     try:
         yield
-    except MISTAKES_IN_SQL as error:
-        raise UsageRefused(f"{place(table, source)} does not run: {_first_line(error)}; correct it in keepwell.toml.") from None
+    except MISTAKES_IN_SQL:  # in Keepwell's own SQL
+        raise
     except (duckdb.Error, UnicodeDecodeError) as error:
         raise DataRefused(_unreadable(table, source, error)) from None
 
 
 def _unreadable(table: str, source: TableSource, error: Exception) -> str:
-    told = _first_line(error)
+    told = _told(error)
     if isinstance(source, QuerySource):
         return f"{place(table, source)} cannot be read: {told}; correct the file or the query."
     kind = "CSV" if _is_csv(source.path) else "Parquet"
     return f"{place(table, source)} is not a readable {kind} file: {told}; write the file again."
 
 
-def _first_line(error: Exception) -> str:
-    """DuckDB's own words without the kind of error, the excerpt of the query and machine paths."""
+def _told(error: Exception) -> str:
+    """DuckDB's own words without the kind of error, the excerpt of the query, advice and machine paths."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = re.sub(r"^(\w+ )+Error: ", "", " ".join(lines[:2] if lines[0].endswith("on Line: 1") else lines[:1]))
-    return re.sub(r"([\"'])/[^\"']*/([^\"'/]+)\1", r"\1\2\1", text).rstrip(".!;: ")
+    more = [line for line in lines[1:3] if not line.startswith(("LINE ", "Original Line", "Possible"))]
+    text = re.sub(r"^(\w+ )+Error: ", "", " ".join([lines[0], *more] if "CSV Error on Line" in lines[0] else lines[:1]))
+    return re.sub(r"([\"'])/[^\"']*/([^\"'/]+)\1", r"\1\2\1", "".join(char for char in text if char.isprintable())).rstrip(
+        ".!;: "
+    )
 
 
 def _is_csv(path: str) -> bool:
@@ -165,6 +173,23 @@ def _take_in_files(connection: duckdb.DuckDBPyConnection, table: str, source: Fi
 def _take_in_csv(connection: duckdb.DuckDBPyConnection, table: str, files: list[Path]) -> None:
     read = f"read_csv({_listed(files)}, all_varchar = true, header = true, skip = 0, union_by_name = {len(files) > 1})"
     connection.execute(f'CREATE TEMP TABLE "raw_{table}" AS FROM {read}')
+    columns = connection.execute(f'DESCRIBE "raw_{table}"').fetchall()
+    if len(columns) == 1 and (delimiter := re.search(r"[,;\t|]", columns[0][0])):
+        for path in files:
+            _refuse_if_uneven(path, table, delimiter[0])
+
+
+def _refuse_if_uneven(path: Path, table: str, delimiter: str) -> None:
+    """DuckDB takes a CSV for a single column where a row, such as the last of a truncated file, has other cells than the header."""
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.reader(lines, delimiter=delimiter)
+        width = len(next(reader))
+        for row in reader:
+            if row and len(row) != width:
+                raise DataRefused(
+                    f'table {table}: line {reader.line_num} of file "{path.name}" has {len(row)} cells, but its header has {width}; '
+                    "write the file again."
+                )
 
 
 def _listed(files: list[Path]) -> str:
@@ -180,7 +205,9 @@ def _decoded(path: Path, encoding: str, out: Path, table: str) -> Path:
             while piece := read.read(1 << 20):
                 write.write(piece)
     except UnicodeError:
-        raise DataRefused(f'table {table}: file "{path.name}" is not {encoding}; correct its encoding in keepwell.toml.') from None
+        raise DataRefused(
+            f'table {table}: file "{path.name}" is not {encoding}; correct its encoding in keepwell.toml.'
+        ) from None
     return out
 
 
@@ -193,7 +220,7 @@ def _refuse_if_not_utf8(path: Path, table: str, pattern: str) -> None:
         guess = guessed_encoding(content)
         raise DataRefused(
             f'table {table}: file "{path.name}" is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start}, line {line}; '
-            f'it looks like {guess}: write {table} = {{ path = "{pattern}", encoding = "{guess}" }} in keepwell.toml.'
+            f'if it is {guess}, write {table} = {{ path = "{pattern}", encoding = "{guess}" }} in keepwell.toml, else save it as UTF-8.'
         ) from None
 
 

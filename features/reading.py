@@ -42,9 +42,9 @@ class Cell:
         return numeric
 
     @property
-    def is_date(self) -> bool:
-        """Whether the column holds days, which are days of the platform's own time zone, rather than instants."""
-        return self.type == "DATE"
+    def only_day(self) -> str:
+        """SQL over `read_<table>` for whether a time is a day, in the platform's own time zone, rather than an instant."""
+        return {"DATE": "true", "VARCHAR": f'length("{self.name}_raw") <= 10'}.get(self.type, "false")
 
     @property
     def sql(self) -> str:
@@ -70,10 +70,10 @@ class Cell:
     def day(self, clock: Clock) -> str:
         """The cell's local day since 1970-01-01 as INTEGER (kind `time` only)."""
         whole = days(self.sql)
-        if self.is_date or not self.readable:
+        if self.type == "DATE" or not self.readable:
             return whole
         if self.type == "VARCHAR":  # a text without a time of day is a day, not an instant
-            return f"CASE WHEN length(\"{self.raw}\") <= 10 THEN {whole} ELSE {clock.day(self.sql)} END"
+            return f'CASE WHEN length("{self.raw}") <= 10 THEN {whole} ELSE {clock.day(self.sql)} END'
         return clock.day(self.sql)
 
 
@@ -97,7 +97,9 @@ class Clock:
         slow = f"(({instant}) AT TIME ZONE 'UTC') AT TIME ZONE '{self.zone}'"
         branches = [f"WHEN ({instant}) < TIMESTAMP '{self.first:%Y-%m-%d %H:%M:%S}' THEN {slow}"]
         for until, seconds in self._offsets():
-            branches.append(f"WHEN ({instant}) < TIMESTAMP '{until:%Y-%m-%d %H:%M:%S}' THEN ({instant}) + INTERVAL {seconds} SECOND")
+            branches.append(
+                f"WHEN ({instant}) < TIMESTAMP '{until:%Y-%m-%d %H:%M:%S}' THEN ({instant}) + INTERVAL ({seconds}) SECOND"
+            )
         return days(f"CASE {' '.join(branches)} ELSE {slow} END")
 
     def _offsets(self) -> list[tuple[datetime, int]]:

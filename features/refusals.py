@@ -31,12 +31,13 @@ REMEDIES = {"orders.amount": "put returned money in the table refunds", "refunds
 
 @dataclass(frozen=True)
 class Check:
-    """A condition no row may meet, in SQL over `read_<table>`, the example to show, and the words for it."""
+    """A condition no row may meet (or whose rows are only `noted`), in SQL over `read_<table>`, the example to show, and the words."""
 
     condition: str
     example: str
     found: str
     remedy: str
+    noted: bool = False
 
 
 def cells_of(connection: duckdb.DuckDBPyConnection, table: str, source: TableSource, notes: list[str]) -> dict[str, Cell]:
@@ -61,8 +62,15 @@ def cells_of(connection: duckdb.DuckDBPyConnection, table: str, source: TableSou
     absent = [name for name in columns if name not in by_lower]
     for other in (raw for lower, raw in by_lower.items() if lower not in columns):
         close = get_close_matches(other.lower(), absent, n=1, cutoff=0.75)
-        notes.append(f'table {table}: column "{other}" is not in the contract and not read' + (f'; did you mean "{close[0]}"?' if close else "."))
-    return {name: Cell(name, by_lower[name], column.kind, types[by_lower[name]]) for name, column in columns.items() if name in by_lower}
+        notes.append(
+            f'table {table}: column "{other}" is not in the contract and not read'
+            + (f'; did you mean "{close[0]}"?' if close else ".")
+        )
+    return {
+        name: Cell(name, by_lower[name], column.kind, types[by_lower[name]])
+        for name, column in columns.items()
+        if name in by_lower
+    }
 
 
 class Checker:
@@ -87,8 +95,12 @@ class Checker:
         if row[0] == 0:
             self._refuse(table, "has no rows", "give it rows or leave the table out of keepwell.toml")
         for check, rows in zip(checks, row[1:], strict=True):
-            if rows:
-                self._refuse(table, check.found.format(rows=f"{rows:,} of {row[0]:,} rows", example=self._example(table, check)), check.remedy)
+            if not rows:
+                continue
+            found = check.found.format(rows=f"{rows:,} of {row[0]:,} rows", example=self._example(table, check))
+            if not check.noted:
+                self._refuse(table, found, check.remedy)
+            self.notes.append(f"table {table}: {found}; {check.remedy}.")
         if (key := TABLES[table].key) is not None:
             self._check_key(table, key)
         if table == "leads" and "merchant_id" in cells:
@@ -102,7 +114,7 @@ class Checker:
         if not lost:
             return
         known = "merchant_id NOT IN (SELECT merchant_id FROM merchants)"
-        example = self._value(f"SELECT min(merchant_id) {linked} AND {known}")
+        example = _shown(self._value(f"SELECT min(merchant_id) {linked} AND {known}"))
         told = f'{lost:,} of {self.counts[table]:,} rows of merchants that the table merchants does not know, such as "{example}"'
         if table == "orders":
             self._refuse(table, f"has {told}", "add them to merchants, or leave merchants out to derive it from the orders")
@@ -156,7 +168,7 @@ class Checker:
         )
         if self.today is not None and name not in TABLES[table].planned:
             tomorrow = datetime.combine(self.today + timedelta(days=1), time())
-            if not cell.is_date:
+            if cell.type != "DATE":
                 tomorrow -= tomorrow.replace(tzinfo=ZoneInfo(self.settings.timeline.timezone)).utcoffset() or timedelta()
             yield Check(
                 f"\"{name}\" >= TIMESTAMP '{tomorrow:%Y-%m-%d %H:%M:%S}'",
@@ -168,8 +180,8 @@ class Checker:
     def _refuse(self, table: str, found: str, remedy: str) -> None:
         raise DataRefused(f"{intake.place(table, self.settings.source[table])} {found}; {remedy}.")
 
-    def _example(self, table: str, check: Check) -> object:
-        return self._value(f'SELECT min({check.example}) FROM "read_{table}" WHERE {check.condition}')
+    def _example(self, table: str, check: Check) -> str:
+        return _shown(self._value(f'SELECT min({check.example}) FROM "read_{table}" WHERE {check.condition}'))
 
     def _value(self, query: str) -> object:
         row = self.connection.execute(query).fetchone()
@@ -192,13 +204,21 @@ class Checker:
         row = self.connection.execute(f"SELECT count(*), arg_min(key, key), arg_min(n, key) FROM ({twice})").fetchone()
         if row and row[0]:
             many = "value occurs" if row[0] == 1 else "values occur"
-            found = f'has a duplicate {key}: {row[0]:,} {many} more than once, such as "{row[1]}" ({row[2]} times)'
+            found = f'has a duplicate {key}: {row[0]:,} {many} more than once, such as "{_shown(row[1])}" ({row[2]} times)'
             self._refuse(table, found, "keep one row of each")
 
     def _note_unlinked_leads(self) -> None:
         unlinked = self._number("SELECT count(*) FROM read_leads WHERE merchant_id IS NULL")
         if unlinked:
-            self.notes.append(f"table leads: {unlinked:,} of {self.counts['leads']:,} rows have no merchant_id; they are counted here and not used.")
+            self.notes.append(
+                f"table leads: {unlinked:,} of {self.counts['leads']:,} rows have no merchant_id; they are counted here and not used."
+            )
+
+
+def _shown(value: object) -> str:
+    """A value on one line and not too long for a sentence."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def _of_number(table: str, name: str, column: Column, example: str) -> Iterator[Check]:
@@ -214,7 +234,12 @@ def _of_number(table: str, name: str, column: Column, example: str) -> Iterator[
         remedy = REMEDIES.get(f"{table}.{name}", f"correct {name}")
         yield Check(f'"{name}" < 0', example, f"has {{rows}} with a negative {name}, such as {{example}}", remedy)
     if column.kind == "count":
-        yield Check(f'"{name}" <> floor("{name}")', example, f"has {{rows}} whose {name} is not a whole number, such as {{example}}", "round it")
+        yield Check(
+            f'"{name}" <> floor("{name}")',
+            example,
+            f"has {{rows}} whose {name} is not a whole number, such as {{example}}",
+            "round it",
+        )
     if low is not None and high is not None:
         yield Check(
             f'("{name}" < {low} OR "{name}" > {high})',
@@ -222,7 +247,17 @@ def _of_number(table: str, name: str, column: Column, example: str) -> Iterator[
             f"has {{rows}} whose {name} is outside {low:g}–{high:g}, such as {{example}}",
             f"bring {name} to the scale {low:g}–{high:g}",
         )
-    yield Check(f'abs("{name}") > {limit}', example, f"has {{rows}} whose {name} is beyond {limit:,}, such as {{example}}", f"correct {name}")
+    if column.kind == "money" and table != "merchants":
+        found = f"has {{rows}} with fractions of a cent in {name}, such as {{example}}"
+        yield Check(
+            f'abs("{name}" * 100 - round("{name}" * 100)) > 0.01', example, found, "they are rounded to whole cents", noted=True
+        )
+    yield Check(
+        f'abs("{name}") > {limit}',
+        example,
+        f"has {{rows}} whose {name} is beyond {limit:,}, such as {{example}}",
+        f"correct {name}",
+    )
 
 
 def _of_order(table: str, cells: dict[str, Cell]) -> Iterator[Check]:

@@ -163,7 +163,9 @@ def read_settings(path: Path) -> Settings:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageRefused(f"{path.name} is not valid TOML: {str(error)[:1].lower()}{str(error)[1:]}; correct that line.") from None
+        raise UsageRefused(
+            f"{path.name} is not valid TOML: {str(error)[:1].lower()}{str(error)[1:]}; correct that line."
+        ) from None
     _refuse_unknown_sections(raw, path, text)
     source = _sources(raw.get("source"), path, text)
     try:

@@ -292,9 +292,7 @@ class Plan:
 
 
 def _texts(values: pd.Series) -> np.ndarray:
-    texts = values.to_numpy(object)
-    texts[pd.isna(texts)] = None
-    return texts
+    return np.where(values.isna(), None, values.to_numpy(object))
 
 
 def open_market(config: Path | str, today: date | None = None) -> Market:

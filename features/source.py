@@ -95,9 +95,9 @@ def _assembled(
     for name, stream in STREAMS.items():
         if stream.table in given and stream.day in given[stream.table]:
             with intake.reading(stream.table, settings.source[stream.table]):
-                present[name] = streams.build(connection, name, given, checker.counts[stream.table])
+                present[name], names = streams.build(connection, name, given, checker.counts[stream.table])
             rows, content = streams.digest(connection, name, present[name])
-            parts.append(f"{name} {present[name]} {rows} {content}")
+            parts.append(f"{name} {present[name]} {rows} {content} {names}")
             if stream.day == TABLES[stream.table].time:
                 checker.check_merchants(stream.table, rows)
     checker.note_early_orders("merchants" in given)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import duckdb
 import numpy as np
-import pyarrow as pa
+import pandas as pd
 
 from features.errors import DataRefused
 from features.reading import Cell, Clock
@@ -34,7 +34,9 @@ def merchants(connection: duckdb.DuckDBPyConnection, cells: dict[str, dict[str, 
     A merchant derived from its orders joined on the day of the first order that became known, on the day that it did.
     """
     if "merchants" in cells:
-        columns = ", ".join(_attribute(name, cell) for name, cell in cells["merchants"].items() if name not in ("merchant_id", "known_at"))
+        columns = ", ".join(
+            _attribute(name, cell) for name, cell in cells["merchants"].items() if name not in ("merchant_id", "known_at")
+        )
         known = "coalesce(known_at_day, joined_at_day)" if "known_at" in cells["merchants"] else "joined_at_day"
         rows = f'SELECT merchant_id, {columns}, joined_at_day AS joined, {known} AS known FROM "read_merchants"'
     else:
@@ -61,15 +63,17 @@ def fields(stream: Stream, given: dict[str, dict[str, Cell]]) -> tuple[str, ...]
     )
 
 
-def build(connection: duckdb.DuckDBPyConnection, name: str, given: dict[str, dict[str, Cell]], rows: int) -> tuple[str, ...]:
-    """Make `stream_<name>` and return its fields; rows of merchants that are not in `merchants` are not in it."""
+def build(
+    connection: duckdb.DuckDBPyConnection, name: str, given: dict[str, dict[str, Cell]], rows: int
+) -> tuple[tuple[str, ...], list[int]]:
+    """Make `stream_<name>`; returns its fields and a digest of its names. Rows of merchants that are not in `merchants` are not in it."""
     stream, cells = STREAMS[name], given[STREAMS[name].table]
     present = fields(stream, given)
-    joins, columns = [], []
+    joins, columns, names = [], [], []
     for field_name in present:
         field = stream.fields[field_name]
         if field.kind == "code":
-            _dictionary(connection, stream.table, field, rows)
+            names.append(_dictionary(connection, stream.table, field, rows))
             joins.append(f'LEFT JOIN "code_{field.source}" ON "code_{field.source}".hash = hash(r."{field.source}")')
         columns.append(f'{_value(field_name, field, cells)} AS "{field_name}"')
     if "in_campaign" in present:
@@ -83,7 +87,7 @@ def build(connection: duckdb.DuckDBPyConnection, name: str, given: dict[str, dic
     for field_name in present:
         if stream.fields[field_name].kind == "code":
             connection.execute(f'DROP TABLE "code_{stream.fields[field_name].source}"')
-    return present
+    return present, names
 
 
 def _seen(stream: Stream, present: set[str]) -> str:
@@ -113,21 +117,26 @@ def _value(name: str, field: Field, cells: dict[str, Cell]) -> str:
 
 def later(first: str, second: str, cells: dict[str, Cell]) -> str:
     """SQL for `first > second`, in whole days where either is only known to the day."""
-    if cells[first].is_date or cells[second].is_date:
-        return f"({first}_day > {second}_day)"
-    return f"({first} > {second})"
+    instants, whole = f"({first} > {second})", f"({first}_day > {second}_day)"
+    only_days = " OR ".join(sorted({cells[name].only_day for name in (first, second)} - {"false"}))
+    return f"CASE WHEN {only_days} THEN {whole} ELSE {instants} END" if only_days else instants
 
 
-def _dictionary(connection: duckdb.DuckDBPyConnection, table: str, field: Field, rows: int) -> None:
-    """Dense codes by 64-bit hash: names are never sorted or joined (two of n names share a code with a chance of n² / 2⁶⁵)."""
-    name, used = f"code_{field.source}", 0
+def _dictionary(connection: duckdb.DuckDBPyConnection, table: str, field: Field, rows: int) -> int:
+    """Dense codes by 64-bit hash: names are never sorted or joined (two of n names share a code with a chance of n² / 2⁶⁵).
+
+    Returns the sum of the hashes, which tells other names apart.
+    """
+    name, used, total = f"code_{field.source}", 0, 0
     connection.execute(f'CREATE TEMP TABLE "{name}" (hash UBIGINT, code BIGINT)')
     for hashes in sorted_hashes(connection, table, field.source, rows):
         different = hashes[np.append(True, hashes[1:] != hashes[:-1])] if len(hashes) else hashes
-        connection.register("coded", pa.table({"hash": different, "code": np.arange(used, used + len(different))}))
+        connection.register("coded", pd.DataFrame({"hash": different, "code": np.arange(used, used + len(different))}))
         connection.execute(f'INSERT INTO "{name}" FROM coded')
         connection.unregister("coded")
         used += len(different)
+        total += int(different.sum(dtype=np.uint64))
+    return total
 
 
 def sorted_hashes(connection: duckdb.DuckDBPyConnection, table: str, column: str, rows: int) -> Iterator[np.ndarray]:
@@ -138,7 +147,9 @@ def sorted_hashes(connection: duckdb.DuckDBPyConnection, table: str, column: str
     parts = max(1, -(-rows // CHUNK))
     for part in range(parts):
         only = f' AND hash("{column}") % {parts} = {part}' if parts > 1 else ""
-        found = connection.execute(f'SELECT hash("{column}") AS hash FROM "read_{table}" WHERE "{column}" IS NOT NULL{only}').fetchnumpy()
+        found = connection.execute(
+            f'SELECT hash("{column}") AS hash FROM "read_{table}" WHERE "{column}" IS NOT NULL{only}'
+        ).fetchnumpy()
         yield np.sort(np.asarray(found["hash"], dtype=np.uint64))
 
 

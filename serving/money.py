@@ -6,6 +6,7 @@ All in the market's currency, over the horizon:
   E[GMV | kept] = expected_gmv / (1 − churn_risk). That explodes as the risk nears 1, so the risk in it is held at 0.95 and the
   result at twice the merchant's own trailing GMV scaled to the horizon (never below expected_gmv).
 * value at risk = churn_risk × value if kept.
+* growth value = take rate × growth_potential × half the trailing GMV: what growing by half, the least that counts as growth, brings.
 * expected profit of acting = save_rate × value at risk − cost of acting. The save rate is that of the play, an assumption of the
   rules until it is measured. It may be below zero: then acting costs more than it is expected to keep.
 """
@@ -21,10 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 
 MOST_RISK = 0.95
 MOST_GROWTH = 2.0
+GROWN = 0.5
 WINDOW = re.compile(r"gmv_(\d+)d")
 
 
-def value_if_kept(churn_risk: ArrayLike, expected_gmv: ArrayLike, trailing_gmv: ArrayLike, take_rate: float) -> NDArray[np.float64]:
+def value_if_kept(
+    churn_risk: ArrayLike, expected_gmv: ArrayLike, trailing_gmv: ArrayLike, take_rate: float
+) -> NDArray[np.float64]:
     """The platform's margin over the horizon if the merchant stays.
 
     Parameters
@@ -77,18 +81,20 @@ def money(frame: pd.DataFrame, settings: Any) -> pd.DataFrame:
 
     Parameters
     ----------
-    frame : `churn_risk`, `expected_gmv`, `action_cost`, `action_save_rate` and the snapshot's gmv windows; NaN without a score.
+    frame : `churn_risk`, `expected_gmv`, `growth_potential`, `action_cost`, `action_save_rate` and the snapshot's gmv windows; NaN without a score.
     settings : those of keepwell.toml.
 
     Returns
     -------
-    `value_if_kept`, `value_at_risk`, `expected_profit`, in currency over the horizon.
+    `value_if_kept`, `value_at_risk`, `expected_profit`, `growth_value`, in currency over the horizon.
     """
-    trailing = trailing_gmv(frame, settings.churn.horizon_days)
+    trailing = trailing_gmv(frame, settings.growth.horizon_days)
     risk = frame["churn_risk"].to_numpy(np.float64)
     value = value_if_kept(risk, frame["expected_gmv"], trailing, settings.economics.take_rate)
     profit = profit_of_acting(risk, value, frame["action_save_rate"], frame["action_cost"])
-    return pd.DataFrame({"value_if_kept": value, "value_at_risk": risk * value, "expected_profit": profit}, index=frame.index)
+    growth = settings.economics.take_rate * frame["growth_potential"].to_numpy(np.float64) * trailing * GROWN
+    table = {"value_if_kept": value, "value_at_risk": risk * value, "expected_profit": profit, "growth_value": growth}
+    return pd.DataFrame(table, index=frame.index)
 
 
 def ranked(frame: pd.DataFrame, by: str) -> pd.DataFrame:

@@ -86,7 +86,12 @@ def run_id(header: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
 
 
 def publish(
-    state_dir: Path, header: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], rules_text: str = "", *, at: Step = lambda step: None
+    state_dir: Path,
+    header: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    rules_text: str = "",
+    *,
+    at: Step = lambda step: None,
 ) -> Run:
     """Publish a run and make it the current one.
 
@@ -146,7 +151,9 @@ def current_run(state_dir: Path) -> Run:
     except FileNotFoundError:
         raise DataRefused(f"no run is published in {state_dir} yet; type `keepwell score` first.") from None
     if not RUN_ID.fullmatch(name):
-        raise DataRefused(f"{pointer} holds {name[:40]!r}, expected the name of a run; type `keepwell score` to publish one anew.")
+        raise DataRefused(
+            f"{pointer} holds {name[:40]!r}, expected the name of a run; type `keepwell score` to publish one anew."
+        )
     return read_run(state_dir, name)
 
 
@@ -160,7 +167,9 @@ def read_run(state_dir: Path, name: str) -> Run:
     path = Path(state_dir) / "runs" / name
     if not RUN_ID.fullmatch(name) or not path.is_dir():
         raise DataRefused(f"there is no run {name!r} in {state_dir}; published are {', '.join(published(state_dir)) or 'none'}.")
-    files = checked_files(path, lambda wrong: DataRefused(f"run {name} cannot be used: {wrong}; type `keepwell score` to publish it anew."))
+    files = checked_files(
+        path, lambda wrong: DataRefused(f"run {name} cannot be used: {wrong}; type `keepwell score` to publish it anew.")
+    )
     return Run(name, path, json.loads(files[HEADER]), files)
 
 

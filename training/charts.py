@@ -42,9 +42,9 @@ class Plane:
         """A dot."""
         return f'<circle class="{kind}" cx="{self.x(x)}" cy="{self.y(y)}" r="{radius}"/>'
 
-    def text(self, x: float, y: float, words: str, anchor: str = "middle", kind: str = "label") -> str:
-        """Words at a place in the data, moved by nothing."""
-        return _text(self.x(x), self.y(y), words, anchor, kind)
+    def text(self, x: float, y: float, words: str, anchor: str) -> str:
+        """Words at a place in the data."""
+        return _text(self.x(x), self.y(y), words, anchor)
 
     def grid(self, across: Sequence[float], up: Sequence[float], unit: str = "%") -> str:
         """Grid lines with their values at the left and below."""
@@ -75,7 +75,7 @@ def nice_top(value: float) -> float:
     Examples
     --------
     >>> [nice_top(value) for value in (0.23, 0.61, 7, 130)]
-    [0.25, 0.8, 8, 200]
+    [0.25, 0.8, 8.0, 200.0]
     """
     if value <= 0:
         return 1.0
@@ -85,41 +85,51 @@ def nice_top(value: float) -> float:
     return next(float(f"{part * size:.12g}") for part in (0.1, 0.2, 0.25, 0.4, 0.5, 0.8, 1.0) if part * size >= value * (1 - 1e-9))
 
 
+def ticks(end: float) -> list[float]:
+    """Four or five equal steps from 0 to the end of an axis.
+
+    Examples
+    --------
+    >>> ticks(0.25)
+    [0.0, 0.05, 0.1, 0.15, 0.2, 0.25]
+    """
+    steps = 4 if f"{end:e}"[0] in "48" else 5
+    return [float(f"{end * part / steps:.12g}") for part in range(steps + 1)]
+
+
 def calibration_chart(rows: list[dict[str, Any]], name: str, end: float) -> Markup:
     """Promised against observed share of leavers, one dot per tenth with its 95 % interval; on the diagonal is right."""
-    plane = Plane(230, 230, end, end)
-    ticks = [end * part for part in (0, 0.25, 0.5, 0.75, 1)]
-    drawn = [plane.grid(ticks, ticks), plane.line([(0, 0), (end, end)], "ideal")]
+    plane = Plane(240, 236, end, end, edge=16)
+    drawn = [plane.grid(ticks(end), ticks(end)), plane.line([(0, 0), (end, end)], "ideal")]
     for row in rows:
         x, low, high = min(row["predicted"], end), min(row["low"], end), min(row["high"], end)
         drawn.append(plane.line([(x, low), (x, high)], "whisker"))
         drawn.append(plane.dot(x, min(row["observed"], end), "dot one"))
-    drawn.append(_text(plane.x(end / 2), 226, "promised, %"))
+    drawn += [_text(plane.x(end / 2), 232, "promised, %"), _text(plane.x(0) + 5, plane.y(end) + 13, "left, %", "start")]
     return _svg(plane, f"Calibration {name}: promised against observed share of leavers", drawn)
 
 
 def capture_chart(curve: list[dict[str, Any]], rate: float) -> Markup:
     """How many of the leavers, and of their GMV, are on a list of the highest risks, by the list's length."""
-    plane = Plane(620, 320, left_margin=46)
-    ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
+    plane = Plane(760, 340, left_margin=46, edge=16)
     leavers, money = (_curve(curve, name) for name in ("recall", "value_captured_by_loss"))
-    drawn = [plane.grid(ticks, ticks), plane.line([(0, 0), (1, 1)], "ideal")]
+    drawn = [plane.grid(ticks(1), ticks(1)), plane.line([(0, 0), (1, 1)], "ideal")]
     if 0 < rate < 1:
-        drawn += [plane.line([(0, 0), (rate, 1), (1, 1)], "limit"), plane.text(rate + 0.02, 0.945, "perfect knowledge", "start", "label")]
+        drawn.append(plane.line([(0, 0), (rate, 1), (1, 1)], "limit"))
     drawn += [plane.line(money, "stroke two"), plane.line(leavers, "stroke one")]
     drawn += [plane.dot(x, y, "dot one") for x, y in leavers if round(x, 2) in (0.1, 0.2, 0.3)]
-    drawn += [plane.text(0.66, 0.6, "chance", "start"), _text(plane.x(0.5), 316, "called, % of merchants by risk")]
+    drawn += [plane.text(0.66, 0.6, "chance", "start"), _text(plane.x(0.5), 337, "called, % of merchants")]
     return _svg(plane, "Share of leavers and of their GMV caught, by share of merchants called", drawn)
 
 
 def rates_chart(rows: dict[str, dict[str, Any]]) -> Markup:
     """Promised and observed share of leavers, cutoff after cutoff: how the base rate moves with the season."""
     end = nice_top(1.15 * max(max(row["churned"], row["predicted"]) for row in rows.values()))
-    plane = Plane(620, 210, max(len(rows), 1), end, left_margin=46)
+    plane = Plane(760, 220, max(len(rows), 1), end, left_margin=46)
     places = [index + 0.5 for index in range(len(rows))]
     real = [(x, row["churned"]) for x, row in zip(places, rows.values(), strict=True)]
     told = [(x, row["predicted"]) for x, row in zip(places, rows.values(), strict=True)]
-    drawn = [plane.grid([], [end * part for part in (0, 0.25, 0.5, 0.75, 1)]), plane.line(told, "stroke two"), plane.line(real, "stroke one")]
+    drawn = [plane.grid([], ticks(end)), plane.line(told, "stroke two"), plane.line(real, "stroke one")]
     drawn += [plane.dot(x, y, "dot two") for x, y in told] + [plane.dot(x, y, "dot one") for x, y in real]
     drawn += _cutoff_labels(plane, list(rows))
     return _svg(plane, "Share of leavers at each cutoff, promised and observed", drawn)
@@ -128,8 +138,8 @@ def rates_chart(rows: dict[str, dict[str, Any]]) -> Markup:
 def money_chart(rows: dict[str, dict[str, Any]]) -> Markup:
     """Expected beside realised GMV of the whole cohort at each cutoff."""
     end = nice_top(1.05 * max(max(row["expected_gmv"], row["realised_gmv"]) for row in rows.values()))
-    plane = Plane(620, 210, max(len(rows), 1), end, left_margin=52)
-    drawn = [plane.grid([], [end * part for part in (0, 0.25, 0.5, 0.75, 1)], unit="money")]
+    plane = Plane(760, 220, max(len(rows), 1), end, left_margin=52)
+    drawn = [plane.grid([], ticks(end), unit="money")]
     wide = min(0.3, 0.9 / max(len(rows), 1) + 0.1)
     for index, row in enumerate(rows.values()):
         for shift, kind, name in ((-wide, "fill two", "expected_gmv"), (0.02, "fill one", "realised_gmv")):
@@ -160,8 +170,8 @@ def _cutoff_labels(plane: Plane, cutoffs: list[str]) -> list[str]:
     return [_text(plane.x(i + 0.5), plane.y(0) + 16, cutoff) for i, cutoff in enumerate(cutoffs) if i % every == 0]
 
 
-def _text(x: float, y: float, words: str, anchor: str = "middle", kind: str = "label") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+def _text(x: float, y: float, words: str, anchor: str = "middle") -> str:
+    return f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
 def _svg(plane: Plane, title: str, drawn: Sequence[str]) -> Markup:

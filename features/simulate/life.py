@@ -20,7 +20,8 @@ CAUSES = ("price", "service", "rival", "season", "business closed")
 QUIET = {"price": 0.0004, "service": 0.0003, "rival": 0.0004, "business closed": 0.0014}
 """Chance a week to leave without any trouble, of a mature merchant."""
 TROUBLED = {"price": 0.13, "service": 0.11, "rival": 0.15}
-"""Chance a week at a trouble's full level; it grows with the level's square, so signals come first."""
+"""Chance a week at a trouble's full level, `PATIENCE` weeks ago; it grows with the level's square: signals come first."""
+PATIENCE = 3
 PAIN = 0.010
 """Chance a week added by each ticket of the last four weeks that took effort 7 (effort above 4 counts in part)."""
 AFTER_CAMPAIGN, AFTER_SEASON, CHAIN_CLOSES = 0.03, 0.12, 0.30
@@ -76,13 +77,18 @@ def _hazard(merchants: Merchants, troubles: Troubles, demand: Demand, pain: Floa
     held = _contract_factor(merchants, clock)
     parts = {cause: QUIET[cause] * young * loyal for cause in QUIET}
     for kind, weight in TROUBLED.items():
-        parts[kind] = (parts[kind] + weight * loyal * getattr(troubles, kind) ** 2) * held
+        parts[kind] = (parts[kind] + weight * loyal * _before(getattr(troubles, kind)) ** 2) * held
     parts["service"] += PAIN * pain
     parts["price"] += AFTER_CAMPAIGN * (merchants.is_dependent[:, None] & _just_ended(demand.in_campaign, 8))
     parts["season"] = AFTER_SEASON * (is_off_season(merchants, clock) & _just_ended(~is_off_season(merchants, clock), 6))
     parts["business closed"] = parts["business closed"] * np.array([1.6, 1.0, 0.6, 0.3])[merchants.scale][:, None]
     parts["business closed"] += CHAIN_CLOSES * (np.abs(clock.middles[None, :] - merchants.chain_closes[:, None] - 28) <= 28)
     return np.stack([parts[cause] for cause in CAUSES]) / 7
+
+
+def _before(level: Floats) -> Floats:
+    """Levels `PATIENCE` weeks ago (the first week's, where that lies before the start)."""
+    return np.concatenate([np.repeat(level[:, :1], PATIENCE, axis=1), level[:, :-PATIENCE]], axis=1)
 
 
 def _contract_factor(merchants: Merchants, clock: Clock) -> Floats:

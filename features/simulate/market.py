@@ -13,7 +13,7 @@ from features.simulate.clock import NEVER, Clock, Flags, Floats, Ints
 SCALES = ("sole trader", "small", "medium", "large")
 CHANNELS = ("organic", "referral", "search", "partner", "trade fair", "outbound")
 CHANNEL_COST = np.array([15.0, 40.0, 120.0, 160.0, 300.0, 220.0])
-ORDERS_SPREAD, BASKET_SPREAD = 1.12, 0.25
+ORDERS_SPREAD, BASKET_SPREAD = 1.06, 0.25
 """Standard deviations (in logs) of orders a week and of the basket: together the top fifth brings about 80 % of GMV."""
 CHAIN_SHARE, CHAIN_LENGTH = 0.08, 8
 JOINED_BEFORE = 0.5

@@ -76,7 +76,9 @@ def sales(
 
 def _moments(merchants: Merchants, demand: Demand, lives: Lives, clock: Clock, per_unit: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Merchant row and day of each order; each merchant that ever sells has one on the day of its first order."""
-    counts = rng.poisson(demand.orders * per_unit * (np.arange(clock.weeks) * 7 < lives.left[:, None]))
+    week = np.arange(clock.weeks) * 7
+    there = (week < lives.left[:, None]) & (week + 7 > merchants.activated[:, None])
+    counts = rng.poisson(demand.orders * per_unit * there)
     cell = np.repeat(np.arange(counts.size), counts.ravel())
     row = cell // clock.weeks
     slot = rng.integers(0, industries.SLOTS, len(row))

@@ -12,7 +12,7 @@ from features.simulate.market import Merchants
 EPISODES = 3
 RAMP = 6.0
 """Weeks in which a trouble grows to its full severity."""
-A_YEAR = {"price": 0.37, "service": 0.40, "rival": 0.42}
+A_YEAR = {"price": 0.38, "service": 0.42, "rival": 0.44}
 """Episodes a merchant and year, on average; a merchant's own rate is spread around it."""
 
 
@@ -42,7 +42,7 @@ def _levels(count: int, weeks: int, rate: float, rng: np.random.Generator) -> Fl
     onset = -26 + rng.exponential(1, count) / own
     for _ in range(EPISODES):
         length = 9 + rng.exponential(12, count)
-        severity = rng.uniform(0.4, 1.0, count)
+        severity = rng.uniform(0.55, 1.0, count)
         rises = (week - onset[:, None]) / RAMP
         falls = ((onset + length)[:, None] - week) / (RAMP / 2)
         level = np.maximum(level, severity[:, None] * np.clip(np.minimum(rises, falls), 0, 1))

@@ -31,6 +31,8 @@ PART = 4096
 UNIQUE = ("order_id", "lead_id", "ticket_id", "buyer_id", "ordered_at", "completed_at", "hazard")
 """Columns that a dictionary would make larger."""
 LEAST_DAYS = 120
+LEAST_ACTIVITY = 2.0
+"""Weeks of selling that a market is calibrated by at least, lest a few merchants that hardly sell make one seller a giant."""
 
 CONFIG = """\
 # A made-up market. What was planted is in truth.parquet and truth_daily.parquet, which nothing here reads.
@@ -171,7 +173,7 @@ def _activity(part: Part, clock: Clock) -> float:
     lasts = np.minimum(np.minimum(part.lives.left, part.lives.paused), clock.days)[:, None]
     week = np.arange(clock.weeks) * 7
     there = np.clip(np.minimum(lasts, week + 7) - np.maximum(firsts, week), 0, 7) / 7
-    return max(float((part.demand.orders * there).sum() / part.merchants.size.sum()), 1e-9)
+    return max(float((part.demand.orders * there).sum() / part.merchants.size.sum()), LEAST_ACTIVITY)
 
 
 def _sales(part: Part, clock: Clock, per_unit: float, buyers: int, seed: int) -> orders.Sales:

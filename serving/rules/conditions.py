@@ -54,8 +54,8 @@ def setting_values(settings: Any) -> dict[str, float]:
 class Columns:
     """The columns of one run by name, each turned into an array once.
 
-    A name that ends in `_rank` and is not a column is the share of the other merchants that the merchant is above,
-    in [0, 1]; ranks are among the rows given, so grade all known merchants together.
+    A name that ends in `_rank` and is not a column is the share of merchants below this one, ties half (as the verb
+    `rank_among`); it is among the rows given, so grade all known merchants together.
     """
 
     def __init__(self, frame: pd.DataFrame, settings: Mapping[str, float] | None = None) -> None:
@@ -88,9 +88,7 @@ class Columns:
             return column.to_numpy() if numeric else column.to_numpy(dtype=object)
         stem = name.removesuffix(RANK)
         if stem != name and stem in self.frame:
-            others = self.frame[stem].notna().sum() - 1
-            below = self.frame[stem].rank(method="min") - 1
-            return (below / others if others > 0 else below * np.nan).to_numpy()
+            return ((self.frame[stem].rank() - 0.5) / self.frame[stem].notna().sum()).to_numpy()
         return None
 
 

@@ -114,7 +114,7 @@ class Rules(Entry):
         return {
             "section": ladder.section,
             "name": ladder.name,
-            "points": float(points) * (-1 if ladder.section == SECTIONS[-1] else 1),
+            "points": 0.0 - points if ladder.section == SECTIONS[-1] else 0.0 + points,
             "maximum": ladder.maximum,
             "known": not np.isnan(points),
             "met": step is not None,
@@ -122,7 +122,9 @@ class Rules(Entry):
             "words_zh": shown.words.zh,
         }
 
-    def _actions(self, columns: Columns, table: pd.DataFrame, masks: Mapping[str, NDArray[np.bool_]]) -> tuple[dict[str, Play], NDArray[np.int64]]:
+    def _actions(
+        self, columns: Columns, table: pd.DataFrame, masks: Mapping[str, NDArray[np.bool_]]
+    ) -> tuple[dict[str, Play], NDArray[np.int64]]:
         """All plays by their key, and the place of each merchant's play among them: the first of its most severe warning wins."""
         active = sorted((kind for kind in self.warnings if kind.kind in masks), key=lambda kind: -kind.level)
         tests = [(kind.kind, kind.play, masks[kind.kind]) for kind in active]
@@ -146,5 +148,3 @@ def _play_columns(plays: Mapping[str, Play], columns: Columns) -> dict[str, NDAr
         "action_cost": np.array([columns.number(play.cost) for play in plays.values()], np.float64),
         "action_save_rate": np.array([play.save_rate for play in plays.values()], np.float64),
     }
-
-

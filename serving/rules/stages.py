@@ -33,7 +33,9 @@ def check_stages(stages: tuple[Stage, ...]) -> None:
         raise ValueError(f"{last}, so some merchants would have none; end with a stage without `when`")
     for stage in stages[:-1]:
         if not stage.when:
-            raise ValueError(f'stage "{stage.name}" has no `when`, so no stage behind it can be reached; give it conditions or move it to the end')
+            raise ValueError(
+                f'stage "{stage.name}" has no `when`, so no stage behind it can be reached; give it conditions or move it to the end'
+            )
 
 
 def stage_of(columns: Columns, stages: tuple[Stage, ...]) -> NDArray[np.object_]:

@@ -1,0 +1,173 @@
+"""Lists as terminal table, CSV, XLSX and JSON; no cell of a file can become a formula.
+
+CSV is UTF-8 with a byte order mark, for Excel. Files are put in place whole or not at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from features.errors import UsageRefused
+from serving.durable import replace_file
+from serving.explain import plain
+from serving.lists import BETWEEN, Column, Listing
+from serving.reasons.numbers import SIGNS, count, money, percent
+
+STARTERS = "=+-−@\t\r＝＋－＠"
+INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")
+MOST_ROWS = 1_048_575
+LONGEST_CELL = 32_767
+NUMBER_FORMATS = {"money": "#,##0", "percent": "0%", "count": "0", "points": "0.0"}
+MOST = {"name": 20, "merchant_id": 16}
+WIDTHS = {"reasons": 70, "action": 40, "warning": 30, "name": 24, "merchant_id": 18}
+
+
+def guarded(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: `'` before it if it starts like one, whatever invisible stands in front.
+
+    Examples
+    --------
+    >>> guarded("=1+1"), guarded("\\u3000＝cmd"), guarded("bakery = best")
+    ("'=1+1", "'\\u3000＝cmd", 'bakery = best')
+    """
+    visible = text
+    while visible and visible[0] not in STARTERS and unicodedata.category(visible[0]) in INVISIBLE:
+        visible = visible[1:]
+    return f"'{text}" if visible and visible[0] in STARTERS else text
+
+
+def to_csv(listing: Listing) -> bytes:
+    """The list as CSV: guarded texts, plain numbers, empty cells for what is missing."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow([guarded(column.heading(listing.lang)) for column in listing.columns])
+    for row in _rows(listing):
+        writer.writerow([guarded(value) if isinstance(value, str) else _rounded(column, value) for column, value in row])
+    return b"\xef\xbb\xbf" + buffer.getvalue().encode("utf-8", "replace")
+
+
+def to_json(listing: Listing) -> bytes:
+    """The list as JSON: run, model, cutoff, and one object a row."""
+    rows = [{column.key: value for column, value in row} for row in _rows(listing)]
+    content = {
+        **listing.facts,
+        "lang": listing.lang,
+        "title": listing.title,
+        "notes": listing.notes,
+        "count": len(rows),
+        "rows": rows,
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8", "replace")
+
+
+def to_xlsx(listing: Listing) -> bytes:
+    """The list as a workbook: every text written as text, numbers as numbers, and a sheet that says where it comes from."""
+    if len(listing.rows) > MOST_ROWS:
+        raise UsageRefused(
+            f"the list has {len(listing.rows):,} rows, but a worksheet holds {MOST_ROWS:,}; write CSV or give --capacity."
+        )
+    buffer = io.BytesIO()
+    safe = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
+    book = xlsxwriter.Workbook(buffer, safe)
+    sheet = book.add_worksheet(listing.title[:31])
+    bold = book.add_format({"bold": True, "bottom": 1})
+    formats = {kind: book.add_format({"num_format": pattern}) for kind, pattern in NUMBER_FORMATS.items()}
+    for place, column in enumerate(listing.columns):
+        sheet.write_string(0, place, _heading(column, listing), bold)
+        sheet.set_column(place, place, WIDTHS.get(column.key, 12))
+    for line, row in enumerate(_rows(listing), 1):
+        for place, (column, value) in enumerate(row):
+            if isinstance(value, str):
+                sheet.write_string(line, place, value[:LONGEST_CELL])
+            elif value is not None:
+                sheet.write_number(line, place, value, formats.get(column.kind))
+    sheet.freeze_panes(1, 2)
+    sheet.autofilter(0, 0, max(len(listing.rows), 1), len(listing.columns) - 1)
+    about = book.add_worksheet("about" if listing.lang == "en" else "说明")
+    for line, (key, value) in enumerate([*listing.facts.items(), *(("note", note) for note in listing.notes)]):
+        about.write_string(line, 0, str(key))
+        about.write_string(line, 1, str(value))
+    book.close()
+    return buffer.getvalue()
+
+
+def to_table(listing: Listing) -> Group:
+    """The list for the terminal: each merchant's reasons below one another, and after an arrow what to do next."""
+    table = Table(title=Text(listing.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in filter(lambda column: column.in_terminal, listing.columns):
+        number = column.kind != "text"
+        heading = column.heading(listing.lang).replace(" ", "\n", 1) if number else column.heading(listing.lang)
+        table.add_column(
+            heading, justify="right" if number else "left", no_wrap=number, overflow="fold", max_width=MOST.get(column.key)
+        )
+    for row in _rows(listing):
+        cells = {column.key: shown(column, value, listing) for column, value in row}
+        said = [f"· {reason}" for reason in cells["reasons"].split(BETWEEN)]
+        cells["reasons"] = "\n".join([*said, f"→ {cells['action']}"])
+        table.add_row(*(Text(cells[column.key]) for column, _ in row if column.in_terminal))
+    caption = f"run {listing.facts['run_id']} · model {listing.facts['model_version']} · cutoff {listing.facts['cutoff']}"
+    return Group(table, Text("\n".join([*listing.notes, caption]), style="dim"))
+
+
+def shown(column: Column, value: Any, listing: Listing) -> str:
+    """A value as people read it; a dash where there is none. Control characters become spaces."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in value)
+    writers: dict[str, Callable[[float], str]] = {
+        "money": lambda amount: money(round(amount) if abs(amount) >= 10 else amount, listing.currency),
+        "percent": lambda share: percent(share, listing.lang),
+    }
+    return writers.get(column.kind, count)(value)
+
+
+WRITERS: dict[str, Callable[[Listing], bytes]] = {".csv": to_csv, ".xlsx": to_xlsx, ".json": to_json}
+
+
+def write_list(listing: Listing, path: Path) -> None:
+    """Write a list to a file, in the format that its ending names.
+
+    Raises
+    ------
+    UsageRefused : an ending that is none of .csv, .xlsx, .json; a directory that is not there.
+    """
+    writer = WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise UsageRefused(
+            f"{path.name} ends in {path.suffix or 'nothing'!r}, expected one of {', '.join(WRITERS)}; change the name of the file."
+        )
+    try:
+        replace_file(path, writer(listing))
+    except OSError as error:
+        raise UsageRefused(f"{path} cannot be written: {error.strerror}; give another path.") from None
+
+
+def _rows(listing: Listing) -> list[list[tuple[Column, Any]]]:
+    columns = [listing.rows[column.key].tolist() for column in listing.columns]
+    return [
+        [(column, plain(value)) for column, value in zip(listing.columns, row, strict=True)] for row in zip(*columns, strict=True)
+    ]
+
+
+def _rounded(column: Column, value: float | None) -> float | int | None:
+    if value is None or isinstance(value, int):
+        return value
+    return round(value, {"money": 2, "percent": 4}.get(column.kind, 1))
+
+
+def _heading(column: Column, listing: Listing) -> str:
+    heading = column.heading(listing.lang)
+    return f"{heading} ({SIGNS.get(listing.currency, listing.currency)})" if column.kind == "money" else heading

@@ -1,0 +1,165 @@
+"""Reasons: the groups that push a merchant's score most, told with the merchant's own numbers.
+
+A group whose contribution raises the churn risk is told with bad news, one that lowers it with good news; growth the other way
+round. Where no sentence of the group is true of the merchant, its most contributing feature and value are told plainly.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from serving.reasons.facts import Facts, Sentence
+from serving.reasons.groups import BASE, GROUPS, ModuleOf, declared_module, group_sums, groups_of
+from serving.reasons.numbers import Style
+from serving.reasons.plain import Describe, declared_words, plain_sentence
+from serving.reasons.surroundings import SENTENCES
+
+Head = Literal["churn", "growth"]
+Direction = Literal["raises", "lowers"]
+COLUMNS = (
+    "merchant_id",
+    "head",
+    "direction",
+    "rank",
+    "group",
+    "group_en",
+    "group_zh",
+    "contribution",
+    "feature",
+    "sentence_en",
+    "sentence_zh",
+)
+LEAST = 1e-9
+
+
+def reasons(
+    contributions: pd.DataFrame,
+    frame: pd.DataFrame,
+    *,
+    cutoff: date,
+    currency: str,
+    head: Head = "churn",
+    direction: Direction = "raises",
+    most: int = 3,
+    module_of: ModuleOf = declared_module,
+    describe: Describe = declared_words,
+) -> pd.DataFrame:
+    """The strongest reasons of each merchant.
+
+    Parameters
+    ----------
+    contributions : SHAP contributions in log-odds, one column a feature and `base`; a row a merchant.
+    frame : the snapshot they were made from, with those rows.
+    cutoff, currency : what dates and money are written by.
+    direction : whether the groups that raise the score are wanted, or those that lower it.
+    most : reasons a merchant; fewer where fewer groups push that way.
+
+    Returns
+    -------
+    One row a merchant and reason, in the order of `contributions`, strongest first: `rank` from 1, the group's `contribution`, the `feature`
+    that contributes most to it, and the sentence in both languages.
+    """
+    names = [str(name) for name in contributions.columns if name != BASE]
+    groups = groups_of(names, module_of)
+    sums = group_sums(contributions, groups).drop(columns=BASE)
+    sign = 1.0 if direction == "raises" else -1.0
+    row, group, rank = _strongest(sums.to_numpy(np.float64) * sign, most)
+    keys = np.array([*sums.columns, ""], dtype=object)[group]
+    frame = frame.loc[contributions.index]
+    feature, known = _main_features(contributions[names].to_numpy(np.float64) * sign, frame, names, groups, row, keys)
+    table = {
+        "merchant_id": contributions.index.to_numpy(dtype=object)[row],
+        "head": np.full(len(row), head, dtype=object),
+        "direction": np.full(len(row), direction, dtype=object),
+        "rank": rank + 1,
+        "group": keys,
+        "group_en": np.array([GROUPS[key].en for key in keys], dtype=object),
+        "group_zh": np.array([GROUPS[key].zh for key in keys], dtype=object),
+        "contribution": sums.to_numpy(np.float64)[row, group] if len(row) else np.empty(0),
+        "feature": feature,
+    }
+    bad = (head == "churn") == (direction == "raises")
+    styles = {lang: Style(lang, currency, cutoff) for lang in ("en", "zh")}  # type: ignore[arg-type]
+    told = _told(Facts(frame), frame, row, keys, feature, known, bad, styles, describe)
+    return pd.DataFrame(table | {f"sentence_{lang}": texts for lang, texts in told.items()}, columns=list(COLUMNS))
+
+
+def _strongest(push: NDArray[np.float64], most: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Row, column and rank of the largest positive entries of each row."""
+    order = np.argsort(-push, axis=1, kind="stable")[:, :most]
+    picked = np.take_along_axis(push, order, axis=1) > LEAST
+    row, rank = np.nonzero(picked)
+    return row, order[row, rank], rank
+
+
+def _main_features(
+    push: NDArray[np.float64],
+    frame: pd.DataFrame,
+    names: list[str],
+    groups: dict[str, str],
+    row: NDArray[np.intp],
+    keys: NDArray[np.object_],
+) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+    """The feature with the largest push in each (row, group), one whose value is known where there is one that pushes; and whether it is."""
+    feature, known = np.full(len(row), None, dtype=object), np.zeros(len(row), bool)
+    for key in dict.fromkeys(keys):
+        here = np.flatnonzero(keys == key)
+        members = [name for name in names if groups[name] == key]
+        parts = push[np.ix_(row[here], [names.index(name) for name in members])]
+        values = [frame[name].notna().to_numpy()[row[here]] if name in frame else np.zeros(len(here), bool) for name in members]
+        has_value = np.stack(values, axis=1) & (parts > 0)
+        best = np.where(has_value.any(axis=1), np.where(has_value, parts, -np.inf).argmax(axis=1), parts.argmax(axis=1))
+        feature[here] = np.array(members, dtype=object)[best]
+        known[here] = has_value[np.arange(len(here)), best]
+    return feature, known
+
+
+def _told(
+    facts: Facts,
+    frame: pd.DataFrame,
+    row: NDArray[np.intp],
+    keys: NDArray[np.object_],
+    feature: NDArray[np.object_],
+    known: NDArray[np.bool_],
+    bad: bool,
+    styles: dict[str, Style],
+    describe: Describe,
+) -> dict[str, NDArray[np.object_]]:
+    texts = {lang: np.full(len(row), None, dtype=object) for lang in styles}
+    open_ = np.ones(len(row), bool)
+    for sentence in SENTENCES:
+        if sentence.bad == bad:
+            _tell(sentence, facts, row, keys, open_, texts, styles)
+    for name in dict.fromkeys(feature[open_]):
+        here = np.flatnonzero(open_ & (feature == name))
+        described = describe(name)
+        values = frame[name].to_numpy()[row[here]].tolist() if name in frame else [None] * len(here)
+        for lang, style in styles.items():
+            texts[lang][here] = [
+                plain_sentence(name, v if k else None, described, style) for v, k in zip(values, known[here], strict=True)
+            ]
+    return texts
+
+
+def _tell(
+    sentence: Sentence,
+    facts: Facts,
+    row: NDArray[np.intp],
+    keys: NDArray[np.object_],
+    open_: NDArray[np.bool_],
+    texts: dict[str, NDArray[np.object_]],
+    styles: dict[str, Style],
+) -> None:
+    """Tell a sentence to every reason of its group that is still without words and that it is true of."""
+    here = np.flatnonzero(open_ & (keys == sentence.group))
+    if len(here):
+        here = here[sentence.holds(facts)[row[here]]]
+    if len(here):
+        for lang, style in styles.items():
+            texts[lang][here] = sentence.told(facts, row[here], style)
+        open_[here] = False
