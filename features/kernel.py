@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from features.declare import CALENDAR
+from features.program import Program
 from features.tables import SCALE, STREAMS
 from features.tiles import EMPTY, EntityDays, Tiles
 from features.verbs import (
@@ -29,7 +30,6 @@ from features.verbs import (
     Entities,
     Gaps,
     Measure,
-    Ref,
     Total,
 )
 
@@ -48,14 +48,17 @@ class Kernel:
     entities: Mapping[tuple[str, str], EntityDays]
     attributes: Mapping[str, np.ndarray]
     known: np.ndarray
-    named: dict[str, np.ndarray] = field(default_factory=dict)
     memo: dict[Any, Any] = field(default_factory=dict)
 
-    def column(self, node: Column) -> np.ndarray:
-        """The node's value; computed once."""
-        if isinstance(node, Ref):
-            return self.named[node.name]
-        return self.once(node, lambda: MEANING[type(node)](self, node))
+    def run(self, program: Program, given: Mapping[Column, np.ndarray] | None = None) -> list[np.ndarray]:
+        """The value of every step; nodes in `given` are not computed. Constants have shape (1, 1)."""
+        values: list[np.ndarray] = []
+        for step in program.steps:
+            if given is not None and step.node in given:
+                values.append(given[step.node])
+            else:
+                values.append(MEANING[type(step.node)](self, step.node, *[values[place] for place in step.operands]))
+        return values
 
     def once(self, key: Any, compute: Callable[[], Any]) -> Any:
         """`compute()`, remembered under `key`."""
@@ -80,6 +83,10 @@ class Kernel:
         width = len(self.cutoffs) + 1
         sums = np.bincount(cells, weights, minlength=self.merchants * width).reshape(self.merchants, width)[:, :-1]
         return np.cumsum(sums, axis=1, dtype=float) if width > 2 else sums.astype(float)
+
+    def has_events(self, stream: str) -> np.ndarray:
+        """Whether each cutoff sees any event."""
+        return self.before(self.once(("cells", stream, 0), lambda: self.visible_from(stream, 0)), None) > 0
 
     def visible_from(self, stream: str, offset: int) -> np.ndarray:
         """Cells at which the stream's tiles reach the age of `offset` days and are known."""
@@ -285,11 +292,11 @@ OPERATION: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 
-def _arithmetic(kernel: Kernel, node: Arithmetic) -> np.ndarray:
-    return OPERATION[node.op](kernel.column(node.left), kernel.column(node.right))
+def _arithmetic(kernel: Kernel, node: Arithmetic, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return OPERATION[node.op](left, right)
 
 
-MEANING: dict[type[Column], Callable[[Kernel, Any], np.ndarray]] = {
+MEANING: dict[type[Column], Callable[..., np.ndarray]] = {
     Total: _total,
     Entities: _entities,
     Edge: _edge,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.program import base_of
 from features.verbs import Peers
 
 
@@ -60,14 +61,11 @@ PeerTables = Mapping[tuple[str, str | None], PeerTable]
 
 def tables_at(columns: Mapping[str, np.ndarray], groups: Mapping[str | None, np.ndarray], wanted: Sequence[Peers]) -> PeerTables:
     """The tables that some peer nodes need at one cutoff, from columns (n,) of all merchants and their group codes (n,)."""
-    pairs = sorted({(_column(node), node.by) for node in wanted}, key=repr)
+    pairs = sorted({(base_of(node), node.by) for node in wanted}, key=repr)
     return {(name, by): PeerTable.of(columns[name].astype(float), groups[by]) for name, by in pairs}
 
 
 def compared(node: Peers, tables: PeerTables, values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """The node's value for merchants with the given own values (n,) and group codes (n,)."""
-    return tables[_column(node), node.by].summary(node.how, values.astype(float), groups)
+    return tables[base_of(node), node.by].summary(node.how, values.astype(float), groups)
 
-
-def _column(node: Peers) -> str:
-    return getattr(node.of, "name")  # noqa: B009  (declared features compare named columns only)

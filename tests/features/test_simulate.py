@@ -29,7 +29,7 @@ EVERY_TABLE = [*TABLES, "truth", "truth_daily"]
 
 
 class Market:
-    """SQL over one simulated directory; `local(t)` is the day in the market's time zone."""
+    """SQL over one simulated directory; `local(t)` is the day in the market's time zone, `sold` the orders by such days."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -37,6 +37,7 @@ class Market:
         self.connection.execute("CREATE MACRO local(t) AS CAST(t AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin' AS DATE)")
         for table in EVERY_TABLE:
             self.connection.execute(f"CREATE TABLE {table} AS FROM '{home / f'{table}.parquet'}'")
+        self.connection.execute("CREATE TABLE sold AS SELECT merchant_id, local(ordered_at) AS on_day, count(*) AS n FROM orders GROUP BY ALL")
 
     def frame(self, sql: str) -> pd.DataFrame:
         return self.connection.execute(sql).df()
@@ -193,13 +194,21 @@ def test_first_orders_come_on_the_planted_day_and_some_never_sell(market: Market
     assert (first.activated_on == first["first"])[sold].mean() > 0.95  # a few first orders were complete too late
 
 
-def test_stages_follow_each_other(market: Market) -> None:
-    order = market.frame("SELECT stage, avg(day - local(joined_at)) AS age FROM truth_daily JOIN merchants USING (merchant_id) GROUP BY 1 ORDER BY 2")
-    assert set(order.stage) == set(truth.STAGES)
-    place = {stage: at for at, stage in enumerate(order.stage)}
-    assert place["newcomer"] < place["growing"] < place["mature"] < place["left"]
-    newest = market.value("SELECT count(*) FROM truth_daily WHERE stage = 'newcomer' AND NOT is_alive")
-    assert newest == 0
+@pytest.mark.parametrize(
+    ("stage", "wrong"),
+    [
+        ("no order", "day >= activated_on"),
+        ("newcomer", "day - activated_on NOT BETWEEN 0 AND 59"),
+        ("growing", "day - activated_on NOT BETWEEN 60 AND 239"),
+        ("mature", "day - activated_on < 240"),
+        ("declining", "day < activated_on OR NOT is_alive"),
+        ("left", "is_alive OR day <= coalesce(paused_on, left_on)"),
+    ],
+)
+def test_stages_follow_from_the_first_order_to_leaving(market: Market, stage: str, wrong: str) -> None:
+    days = f"SELECT count(*) FROM truth_daily JOIN truth USING (merchant_id) WHERE stage = '{stage}'"
+    assert market.value(days) > 10_000
+    assert market.value(f"{days} AND ({wrong})") == 0
 
 
 def test_the_hazard_expects_as_many_as_leave(market: Market) -> None:
@@ -233,11 +242,11 @@ def test_the_share_that_falls_silent_is_lifelike_and_partly_predictable(market: 
 def silence(market: Market, cutoff: str) -> pd.DataFrame:
     """Merchants active before a cutoff: whether they fall silent or leave within 90 days, and the planted hazard then."""
     return market.frame(
-        f"""SELECT merchant_id, any_value(hazard) AS hazard, bool_or(is_alive) AS is_alive, NOT bool_or(local(ordered_at) >= day) AS is_silent,
+        f"""SELECT merchant_id, any_value(hazard) AS hazard, bool_or(is_alive) AS is_alive, NOT bool_or(on_day >= day) AS is_silent,
               coalesce(any_value(left_on) BETWEEN any_value(day) AND any_value(day) + 89, false) AS leaves
-            FROM orders JOIN truth USING (merchant_id) JOIN truth_daily USING (merchant_id)
-            WHERE day = DATE '{cutoff}' AND local(ordered_at) >= day - 90 AND local(ordered_at) < day + 90
-            GROUP BY merchant_id HAVING bool_or(local(ordered_at) < day)"""
+            FROM sold JOIN truth USING (merchant_id) JOIN truth_daily USING (merchant_id)
+            WHERE day = DATE '{cutoff}' AND on_day >= day - 90 AND on_day < day + 90
+            GROUP BY merchant_id HAVING bool_or(on_day < day)"""
     )
 
 
@@ -307,13 +316,13 @@ def recent_share(market: Market, cause: str) -> tuple[float, float]:
     row = market.frame(
         f"""WITH leaver AS (SELECT merchant_id, industry, left_on FROM truth JOIN merchants USING (merchant_id)
               WHERE cause = '{cause}' AND NOT is_seasonal AND left_on > DATE '2024-08-15' AND left_on - activated_on > 300),
-            near AS (SELECT leaver.merchant_id, o.merchant_id = leaver.merchant_id AS own, leaver.left_on - local(ordered_at) AS days
+            near AS (SELECT leaver.merchant_id, o.merchant_id = leaver.merchant_id AS own, leaver.left_on - on_day AS days, n
               FROM leaver JOIN merchants USING (industry) JOIN truth AS t ON t.merchant_id = merchants.merchant_id
-              JOIN orders AS o ON o.merchant_id = merchants.merchant_id
+              JOIN sold AS o ON o.merchant_id = merchants.merchant_id AND on_day >= leaver.left_on - 224 AND on_day < leaver.left_on
               WHERE o.merchant_id = leaver.merchant_id OR (t.left_on IS NULL AND t.activated_on < leaver.left_on - 300 AND NOT t.is_seasonal)),
-            share AS (SELECT merchant_id, own, avg((days <= 42)::INT) AS recent FROM near
-              WHERE days BETWEEN 1 AND 42 OR days BETWEEN 183 AND 224 GROUP BY ALL HAVING count(*) > 10)
-            SELECT avg(recent) FILTER (own) AS own, avg(recent) FILTER (NOT own) AS peers FROM share"""
+            share AS (SELECT merchant_id, own, sum(n) FILTER (days <= 42) / sum(n) AS recent FROM near
+              WHERE days <= 42 OR days > 182 GROUP BY ALL HAVING sum(n) > 10)
+            SELECT avg(coalesce(recent, 0)) FILTER (own) AS own, avg(coalesce(recent, 0)) FILTER (NOT own) AS peers FROM share"""
     ).iloc[0]
     return float(row.own), float(row.peers)
 
@@ -371,9 +380,9 @@ def test_campaigns_lift_and_the_dependent_collapse_without_them(market: Market) 
     lift = """WITH running AS (SELECT merchant_id, d, count(*) AS n FROM (
                 SELECT DISTINCT merchant_id, unnest(generate_series(local(started_at), local(ended_at), INTERVAL 1 DAY))::DATE AS d FROM campaigns) GROUP BY 1, 2),
               days AS (SELECT merchant_id, day, r.n IS NOT NULL AS promoted FROM truth_daily JOIN truth USING (merchant_id)
-                LEFT JOIN running r ON r.merchant_id = truth_daily.merchant_id AND r.d = day WHERE is_alive AND day > activated_on AND is_subsidy_dependent = {}),
-              sold AS (SELECT merchant_id, local(ordered_at) AS day, count(*) AS n FROM orders GROUP BY 1, 2)
-              SELECT avg(coalesce(n, 0)) FILTER (promoted) / avg(coalesce(n, 0)) FILTER (NOT promoted) FROM days LEFT JOIN sold USING (merchant_id, day)"""
+                LEFT JOIN running r ON r.merchant_id = truth_daily.merchant_id AND r.d = day WHERE is_alive AND day > activated_on AND is_subsidy_dependent = {})
+              SELECT avg(coalesce(n, 0)) FILTER (promoted) / avg(coalesce(n, 0)) FILTER (NOT promoted) 
+              FROM days LEFT JOIN sold ON days.merchant_id = sold.merchant_id AND day = on_day"""
     assert market.value(lift.format("true")) > 4
     assert 1.1 < market.value(lift.format("false")) < 2.5
 

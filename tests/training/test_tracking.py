@@ -16,6 +16,7 @@ import pytest
 from features.errors import UsageRefused
 from training.tracking import Store, open_store
 
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own, of SQLAlchemy 2.1
 ROOT = Path(__file__).parents[2]
 
 
