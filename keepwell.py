@@ -1,6 +1,124 @@
-"""The command line."""
+"""The command line: joins the commands of `features`, `training` and `serving`, and turns refusals into exit codes.
+
+Exit codes: 0 ok · 2 usage · 3 data refused · 4 quality gate · 5 model refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+import features.commands as of_features
+import serving.commands as of_serving
+import training.commands as of_training
+from features import shell
+from features.errors import Refused
+from features.settings import Settings
+from features.shell import AsJson, Config
+
+EPILOG = "Exit codes: 0 ok, 2 usage, 3 data refused, 4 quality gate, 5 model refused."
+app = typer.Typer(
+    help="Which merchants are about to leave, which will grow, why, what it is worth, and what to do next.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the demo's data and state are written.")] = shell.DEMO,
+    capacity: of_serving.Capacity = 15,
+    lang: of_serving.Lang = "en",
+) -> None:
+    """The whole story on real data: brands selling on a retailer's platform."""
+    from features.demo_market import write_demo
+    from features.snapshot import Market
+
+    config = out / "keepwell.toml"
+    with shell.working("demo") as tell:
+        from training.train import promote, train
+
+        if not config.exists():
+            tell("writing the event tables")
+            write_demo(out)
+        tell("checking the event tables")
+        market = Market.open(config, shell.today())
+        done = train(market, progress=tell)
+        tell("promoting")
+        promotion = promote(market.settings, shell.now())
+        tell("scoring")
+        run = of_serving.published(config, market=market)
+    _tell_demo(market, done, promotion, run, capacity, of_serving.check_lang(lang), out)
+
+
+def _tell_demo(market: Any, done: Any, promotion: Any, run: Any, capacity: int | None, lang: Any, out: Path) -> None:
+    from serving.lists import at_risk
+
+    counts, mean = run.header["counts"], done.evaluation["mean"]
+    of_serving.show(at_risk(run, capacity=capacity, lang=lang))
+    shell.line(
+        f"\n{counts['scored']:,} of {counts['merchants']:,} brands were active before {run.cutoff}; about {counts['expected_leavers']:,.0f} of them "
+        f"will sell nothing for {market.settings.churn.horizon_days} days.\n"
+        f"Judged out of time on {', '.join(done.evaluation['cutoffs'])}: AUC {mean['auc']:.3f}, calibration error {mean['ece']:.3f}.\n"
+        f"Quality {done.evaluation['quality']['sentence']}."
+    )
+    champion = "" if promotion.verdict.passed else " (the challenger did not pass the gate; the champion before it was kept)"
+    shell.line(f"Model {run.model_version}{champion}, run {run.run_id}, all in {out}; MLflow's store in mlruns/.")
+    shell.line("Next: keepwell at-risk --lang zh · keepwell explain MERCHANT · keepwell growth · keepwell at-risk --out list.xlsx")
+
+
+@app.command()
+def backtest(
+    config: Config = None,
+    cutoffs: Annotated[str, typer.Option(help="Dates with commas between them.")] = "",
+    out: Annotated[Path, typer.Option(help="The directory to write.")] = Path("out"),
+    as_json: AsJson = False,
+) -> None:
+    """Strictly out of time: at each cutoff uses only what was known then; writes predictions, metrics and a report."""
+    path, days = shell.config_path(config), of_training.cutoff_list(cutoffs)
+    command = f"keepwell backtest {path} --cutoffs {cutoffs} --out {out}"
+    with shell.working("backtest", as_json) as tell:
+        found = of_training.run_backtest(path, days, out, _grade, command, tell)
+    text = of_training.backtest_text(found) + f"\nWrote predictions.parquet, metrics.json and report.html to {out}."
+    shell.answer(found | {"out": str(out)}, as_json, text)
+
+
+def _grade(frame: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    from serving.rules import grade, setting_values
+
+    return grade(frame, settings=setting_values(settings))
+
+
+app.command()(of_features.simulate)
+app.add_typer(of_features.catalogued, name="features")
+app.command()(of_training.check)
+app.command()(of_training.train)
+app.command()(of_training.promote)
+app.command()(of_training.rollback)
+app.command()(of_serving.score)
+app.command("at-risk")(of_serving.at_risk)
+app.command()(of_serving.growth)
+app.command()(of_serving.explain)
+app.add_typer(of_serving.rules, name="rules")
 
 
 def main() -> None:
-    """Say that nothing is here yet."""
-    print("keepwell")
+    """Run the command line; a refusal is one sentence on standard error and its exit code."""
+    try:
+        app()
+    except Refused as refusal:
+        shell.errors.print(f"keepwell: {refusal}", style="red", markup=False)
+        sys.exit(refusal.exit_code)
+    except KeyboardInterrupt:
+        shell.errors.print("keepwell: stopped; nothing half-written was left.", markup=False)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -108,7 +108,7 @@ def entity_sql(stream: str, name: str) -> str:
 
 def _sql(measure: Measure) -> str:
     value = "1" if measure.field is None else measure.field
-    tests = [f"{name} {op} {int(number)}" for name, op, number in measure.where]
+    tests = [f"{name} {op} {number}" for name, op, number in measure.where]
     if measure.how == "given":
         tests, value = [*tests, f"{measure.field} IS NOT NULL"], "1"
     inner = f"CASE WHEN {' AND '.join(tests)} THEN {value} END" if tests else value
@@ -168,4 +168,4 @@ def _measured(rows: Rows, measure: Measure, order: np.ndarray, first: np.ndarray
 
 def _holds(rows: Rows, condition: Condition) -> np.ndarray:
     name, op, value = condition
-    return (rows[name] != EMPTY) & OPERATORS[op](rows[name], int(value))
+    return (rows[name] != EMPTY) & OPERATORS[op](rows[name], value)

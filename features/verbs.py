@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
+from features.tables import SCALE, STREAMS
+
 Counting = Literal["distinct", "repeat", "new", "days", "squares"]
 Op = Literal["+", "-", "*", "/", "min", "max", "log1p", "sqrt", "or_else"]
 
@@ -133,7 +135,8 @@ class Age(Column):
     name: str
 
 
-Condition = tuple[str, Literal["=", "<", "<=", ">", ">="], float]
+Condition = tuple[str, Literal["=", "<", "<=", ">", ">="], int]
+"""A field, a comparison and a number in the integers that streams keep (cents, thousandths)."""
 
 
 @dataclass(frozen=True)
@@ -211,8 +214,8 @@ class Events:
         return replace(self, days=days, skip=skip)
 
     def where(self, field: str, op: Literal["=", "<", "<=", ">", ">="], value: float) -> Events:
-        """Only events whose field satisfies the comparison; a missing value never does."""
-        return replace(self, conditions=(*self.conditions, (field, op, value)))
+        """Only events whose field satisfies the comparison, in the field's own unit; a missing value never does."""
+        return replace(self, conditions=(*self.conditions, (field, op, _kept(self.stream, field, value))))
 
     def count(self) -> Column:
         """Number of events (of orders: the sum of `order_count`)."""
@@ -280,6 +283,14 @@ class Events:
         if self.conditions:
             raise ValueError(f"{how} values of {field} cannot be combined with where(); declare a stream for them")
         return Entities(self.stream, field, how, self.days, self.skip)
+
+
+def _kept(stream: str, name: str, value: float) -> int:
+    one = STREAMS[stream].fields.get(name)
+    scale = SCALE[one.kind] if one else 1
+    if abs(value * scale - round(value * scale)) > 1e-6:
+        raise ValueError(f"{stream}.{name} is kept in steps of 1/{scale}, so no value equals {value}; round it")
+    return round(value * scale)
 
 
 def slope(values: list[Column]) -> Column:

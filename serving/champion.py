@@ -28,6 +28,7 @@ POINTER = "champion.json"
 GOLDEN = "golden.json"
 TOLERANCE = 1e-12
 MODEL = "features.model:Model"
+SAID = "refused: "
 REMEDY = "train anew with `keepwell train` and promote it, or go back with `keepwell rollback`"
 
 
@@ -150,11 +151,13 @@ def _try_in_child(path: Path, timeout: float, model: str) -> None:
     root = str(Path(__file__).resolve().parent.parent)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=timeout, env=environment, check=False)
     except subprocess.TimeoutExpired:
         raise ModelRefused(f"model {path.name} did not score its golden rows within {timeout:g} s; {REMEDY}.") from None
     if done.returncode < 0:
         raise ModelRefused(f"model {path.name} crashed the process that loaded it (signal {-done.returncode}); {REMEDY}.")
     if done.returncode:
-        said = (done.stdout.strip() or done.stderr.strip() or "no word of why").splitlines()[-1]
+        # LightGBM writes to the standard output too, and what it writes of a damaged model need not be text
+        lines = done.stdout.decode(errors="replace").splitlines() + done.stderr.decode(errors="replace").splitlines()
+        said = next((line.removeprefix(SAID) for line in lines if line.startswith(SAID)), f"it ended with code {done.returncode}")
         raise ModelRefused(f"model {path.name} failed its first load: {said}; {REMEDY}.")

@@ -1,6 +1,6 @@
 """`python -m serving.golden_check BUNDLE [MODEL]`: loads a bundle for the first time, in a process that may die of it.
 
-Ends with 0 when the golden rows score as stored, else with 1 and one line on the standard output.
+Ends with 0 when the golden rows score as stored, else with 1 and one line on the standard output that begins with `refused: `.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from features.errors import ModelRefused
-from serving.champion import MODEL, checked_bundle, golden_difference
+from serving.champion import MODEL, SAID, checked_bundle, golden_difference
 
 
 def main(arguments: list[str]) -> int:
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever a damaged bundle raises is a reason to refuse it
         difference = f"{type(error).__name__}: {error}".replace("\n", " ")
     if difference:
-        print(difference)
+        print(f"{SAID}{difference}", flush=True)
     return 1 if difference else 0
 
 

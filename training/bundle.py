@@ -87,6 +87,29 @@ def champion(state_dir: Path) -> dict[str, Any] | None:
     return dict(json.loads(path.read_bytes())) if path.exists() else None
 
 
+def challenger(state_dir: Path) -> dict[str, Any] | None:
+    """The entry of the model trained last, in challenger.json; None before the first training."""
+    path = state_dir / "challenger.json"
+    return dict(json.loads(path.read_bytes())) if path.exists() else None
+
+
+def challenge(state_dir: Path, model_version: str, mlflow_version: int) -> None:
+    """Remember a bundle as the one to promote next."""
+    _point(state_dir, {"model_version": model_version, "mlflow_version": mlflow_version}, "challenger.json")
+
+
+def card_of(state_dir: Path, model_version: str) -> dict[str, Any]:
+    """The card of a bundle.
+
+    Raises
+    ------
+    ModelRefused
+        The bundle is absent or damaged.
+    """
+    _usable(state_dir, model_version)
+    return dict(json.loads((state_dir / "bundles" / model_version / "card.json").read_bytes()))
+
+
 def promote_bundle(state_dir: Path, model_version: str, mlflow_version: int | str | None, promoted_at: str) -> dict[str, Any]:
     """Point champion.json at a bundle, remember the one before, and return the new entry.
 
@@ -132,10 +155,10 @@ def _usable(state_dir: Path, model_version: str) -> None:
         raise ModelRefused(f"The bundle {model_version} in {bundle.parent} cannot be served: {wrong}. {REMEDY}")
 
 
-def _point(state_dir: Path, entry: dict[str, Any]) -> dict[str, Any]:
-    partial = state_dir / f".champion.json.partial-{os.getpid()}"
+def _point(state_dir: Path, entry: dict[str, Any], name: str = "champion.json") -> dict[str, Any]:
+    partial = state_dir / f".{name}.partial-{os.getpid()}"
     _write(partial, _json(entry))
-    partial.replace(state_dir / "champion.json")
+    partial.replace(state_dir / name)
     _sync(state_dir)
     return entry
 

@@ -77,7 +77,8 @@ def beeswarm_plot(contributions: pd.DataFrame, features: pd.DataFrame, path: Pat
     parts, shown = contributions[names].iloc[chosen], features[names].iloc[chosen]
     coloured = shown.apply(lambda column: pd.to_numeric(column, errors="coerce")).to_numpy(float)
     explanation = shap.Explanation(parts.to_numpy(float), contributions["base"].iloc[chosen].to_numpy(float), coloured, feature_names=names)
-    with _figure(path, 8, 1.5 + 0.4 * min(20, len(names))) as axes, _seeded(seed):
+    with _figure(path, 8, 1.5 + 0.4 * min(20, len(names))) as axes, _seeded(seed), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column of texts has no value to colour by
         shap.plots.beeswarm(explanation, max_display=20, show=False, ax=axes, plot_size=None)
         axes.set_xlabel("pushes the log-odds of leaving down (left) or up (right)", fontsize=10)
     return path

@@ -75,7 +75,9 @@ def record(table: str, columns: Columns) -> pa.Table:
 def arrow(column: Anything | Coded | Named | list[str], kind: Kind) -> pa.Array:
     """One column of a given kind."""
     if isinstance(column, Coded):
-        return pa.DictionaryArray.from_arrays(pa.array(column.code.astype(np.int32), mask=column.code < 0), pa.array(column.words, pa.string()))
+        return pa.DictionaryArray.from_arrays(
+            pa.array(column.code.astype(np.int32), mask=column.code < 0), pa.array(column.words, pa.string())
+        )
     if isinstance(column, Named):
         digits = pa.array(column.number, mask=column.number < 0).cast(pa.string())
         return pc.binary_join_element_wise(pa.scalar(column.prefix), digits, pa.scalar(""))

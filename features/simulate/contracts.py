@@ -90,7 +90,9 @@ def contracts_table(merchants: Merchants, lives: Lives, ids: list[str], clock: C
     }
 
 
-def campaigns_table(merchants: Merchants, demand: Demand, lives: Lives, ids: list[str], clock: Clock, rng: np.random.Generator) -> Columns:
+def campaigns_table(
+    merchants: Merchants, demand: Demand, lives: Lives, ids: list[str], clock: Clock, rng: np.random.Generator
+) -> Columns:
     """Campaigns of one to three weeks of merchants that were there when they began; they may end after the simulation."""
     row, week = np.nonzero(demand.campaign_weeks)
     day = week * 7

@@ -72,7 +72,9 @@ def _own_path(merchants: Merchants, clock: Clock, rng: np.random.Generator) -> F
     starts = np.where(rng.random(count) < 0.08, rng.uniform(0, weeks, count), 4 * weeks)
     height = np.log(rng.uniform(2, 4, count))
     takes_off = height[:, None] * np.clip((np.arange(weeks) - starts[:, None]) / 16, 0, 1)
-    return np.exp(merchants.drift[:, None] * (np.arange(weeks) / 52.18 - 1) + noise + takes_off) * rng.gamma(BURSTS, 1 / BURSTS, (count, weeks))
+    return np.exp(merchants.drift[:, None] * (np.arange(weeks) / 52.18 - 1) + noise + takes_off) * rng.gamma(
+        BURSTS, 1 / BURSTS, (count, weeks)
+    )
 
 
 def _campaigns(merchants: Merchants, clock: Clock, rng: np.random.Generator) -> tuple[Flags, Floats]:

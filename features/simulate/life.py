@@ -52,14 +52,18 @@ class Lives:
         return (day < self.left[row]) & ~((day >= self.paused[row]) & (day < self.returned[row]))
 
 
-def lives(merchants: Merchants, troubles: Troubles, demand: Demand, pain: Floats, clock: Clock, rng: np.random.Generator) -> Lives:
+def lives(
+    merchants: Merchants, troubles: Troubles, demand: Demand, pain: Floats, clock: Clock, rng: np.random.Generator
+) -> Lives:
     """Draw leaving from the hazard; `pain` is the effort of tickets, (merchants, weeks)."""
     parts = _hazard(merchants, troubles, demand, pain, clock)
     rate = parts.sum(axis=0)
     started = np.minimum(merchants.activated, NEVER - 1) + 1
     first = _leaves(rate, started, clock, rng)
     cause = _cause(parts, first, clock, rng)
-    back = np.where((cause == CAUSES.index("season")) & (rng.random(len(merchants)) < RETURNS), _comes_back(merchants, first, clock), NEVER)
+    back = np.where(
+        (cause == CAUSES.index("season")) & (rng.random(len(merchants)) < RETURNS), _comes_back(merchants, first, clock), NEVER
+    )
     second = _leaves(rate, back, clock, rng)
     again = back < NEVER
     left = np.where(again, second, first)

@@ -14,7 +14,20 @@ FAMILIES = (
 FORMS = ("", " & Sons", " & Daughters", " Trading", " GmbH", " BV", " Ltd", " Studio")
 CITIES = ("上海", "北京", "广州", "深圳", "杭州", "成都")
 WORDS = ("兴隆", "宏达", "金源", "福满", "永安", "新世纪")
-TRADES = ("礼品店", "园艺行", "玩具店", "服饰店", "食品行", "电子行", "运动店", "书店", "美妆店", "家居店", "办公用品", "机械配件")
+TRADES = (
+    "礼品店",
+    "园艺行",
+    "玩具店",
+    "服饰店",
+    "食品行",
+    "电子行",
+    "运动店",
+    "书店",
+    "美妆店",
+    "家居店",
+    "办公用品",
+    "机械配件",
+)
 EMOJI = "Sunny 🌻 Corner"
 FORMULA = "=cmd|' /C calc'!A0"
 """A name some spreadsheet would run: whoever writes lists must write it as text."""

@@ -47,7 +47,14 @@ class Sales:
 
 
 def sales(
-    merchants: Merchants, demand: Demand, troubles: Troubles, lives: Lives, clock: Clock, per_unit: float, buyers: int, rng: np.random.Generator
+    merchants: Merchants,
+    demand: Demand,
+    troubles: Troubles,
+    lives: Lives,
+    clock: Clock,
+    per_unit: float,
+    buyers: int,
+    rng: np.random.Generator,
 ) -> Sales:
     """Draw the orders; `per_unit` calibrates `merchants.size`, `buyers` is the number of occasional buyers in the market."""
     row, day = _moments(merchants, demand, lives, clock, per_unit, rng)
@@ -74,7 +81,9 @@ def sales(
     return made.pick(np.argsort(made.ordered, kind="stable"))
 
 
-def _moments(merchants: Merchants, demand: Demand, lives: Lives, clock: Clock, per_unit: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
+def _moments(
+    merchants: Merchants, demand: Demand, lives: Lives, clock: Clock, per_unit: float, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
     """Merchant row and day of each order; each merchant that ever sells has one on the day of its first order."""
     week = np.arange(clock.weeks) * 7
     there = (week < lives.left[:, None]) & (week + 7 > merchants.activated[:, None])

@@ -56,7 +56,9 @@ def pain(made: Tickets, count: int, clock: Clock) -> Floats:
     return np.maximum(total, 0)
 
 
-def tickets_table(made: Tickets, merchants: Merchants, lives: Lives, ids: list[str], clock: Clock, rng: np.random.Generator) -> Columns:
+def tickets_table(
+    made: Tickets, merchants: Merchants, lives: Lives, ids: list[str], clock: Clock, rng: np.random.Generator
+) -> Columns:
     """Tickets of merchants that were there; what resolving fills in is empty while a ticket is open."""
     row, day = made.row, made.day
     keep = lives.is_there(row, day) & (day > merchants.joined[row]) & (day < clock.days)
@@ -84,7 +86,9 @@ def _running(row: Ints) -> Ints:
     return np.arange(len(row)) - first
 
 
-def logins_table(merchants: Merchants, demand: Demand, troubles: Troubles, lives: Lives, ids: list[str], clock: Clock, rng: np.random.Generator) -> Columns:
+def logins_table(
+    merchants: Merchants, demand: Demand, troubles: Troubles, lives: Lives, ids: list[str], clock: Clock, rng: np.random.Generator
+) -> Columns:
     """Logins by user, role and function; they fade with what trouble takes from sales, and a rival narrows the functions."""
     weekly = merchants.logins[:, None] * (0.4 + 0.6 * demand.kept)
     counts = rng.poisson(weekly * (np.arange(clock.weeks) * 7 < np.minimum(lives.left, clock.days)[:, None]))

@@ -16,7 +16,9 @@ DECLINING = 0.8
 """Below this share of orders that trouble has left, a merchant is declining."""
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
-DAILY = pa.schema([("merchant_id", TEXT), ("day", pa.date32()), ("hazard", pa.float32()), ("is_alive", pa.bool_()), ("stage", TEXT)])
+DAILY = pa.schema(
+    [("merchant_id", TEXT), ("day", pa.date32()), ("hazard", pa.float32()), ("is_alive", pa.bool_()), ("stage", TEXT)]
+)
 MERCHANTS = pa.schema(
     [
         ("merchant_id", pa.string()),
@@ -35,7 +37,9 @@ MERCHANTS = pa.schema(
 )
 
 
-def truth(merchants: Merchants, lives: Lives, ids: list[str], clock: Clock, effect_of_call: float, rng: np.random.Generator) -> pa.Table:
+def truth(
+    merchants: Merchants, lives: Lives, ids: list[str], clock: Clock, effect_of_call: float, rng: np.random.Generator
+) -> pa.Table:
     """One row per merchant.
 
     `left_on` is the first day without the merchant, `cause` why (both empty: it stayed); `exposed_to` is the cause, or the largest

@@ -31,6 +31,8 @@ PART = 4096
 UNIQUE = ("order_id", "lead_id", "ticket_id", "buyer_id", "ordered_at", "completed_at", "hazard")
 """Columns that a dictionary would make larger."""
 LEAST_DAYS = 120
+PILOTS = 4
+"""Parts by which the number of orders is calibrated."""
 LEAST_ACTIVITY = 2.0
 """Weeks of selling that a market is calibrated by at least, lest a few merchants that hardly sell make one seller a giant."""
 
@@ -94,7 +96,7 @@ def simulate(
     effect = EFFECT_OF_CALL if effect_of_call is None else effect_of_call
     _check(out, merchants, seed, days, orders_per_merchant, effect)
     clock = Clock(start, days, TIMEZONE)
-    with _whole(out) as directory:
+    with _whole(out.resolve()) as directory:
         _write(directory, merchants, seed, clock, orders_per_merchant, effect, progress)
         sources = "\n".join(f'{table} = "{table}.parquet"' for table in TABLES)
         (directory / "keepwell.toml").write_text(CONFIG.format(sources=sources, timezone=TIMEZONE), encoding="utf-8")
@@ -118,7 +120,10 @@ def _check(out: Path, merchants: int, seed: int, days: int, orders_per_merchant:
 @contextmanager
 def _whole(out: Path) -> Iterator[Path]:
     """A temporary sibling of `out` that takes its name on success and vanishes on failure."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageRefused(f"{out} cannot be made: {error.strerror}. Name a directory whose parents can be.") from None
     directory = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     directory.chmod(0o755)
     try:
@@ -129,9 +134,12 @@ def _whole(out: Path) -> Iterator[Path]:
         raise
 
 
-def _write(directory: Path, count: int, seed: int, clock: Clock, mean: float, effect: float, progress: Callable[[int, int], None] | None) -> None:
+def _write(
+    directory: Path, count: int, seed: int, clock: Clock, mean: float, effect: float, progress: Callable[[int, int], None] | None
+) -> None:
     everybody = merchants(count, clock, np.random.default_rng([seed, 0]))
-    per_unit = mean / _activity(_part(everybody, 0, clock, seed), clock)
+    pilots = [_activity(_part(everybody, first, clock, seed), clock) for first in range(0, count, PART)[:PILOTS]]
+    per_unit = mean / max(sum(expected for expected, _ in pilots) / sum(size for _, size in pilots), LEAST_ACTIVITY)
     files: dict[str, pq.ParquetWriter] = {}
     written = 0
     try:
@@ -167,13 +175,13 @@ def _part(everybody: Merchants, first: int, clock: Clock, seed: int) -> Part:
     return Part(some, merchant_ids(first, first + len(some)), trouble, wanted, made, became)
 
 
-def _activity(part: Part, clock: Clock) -> float:
-    """Orders to expect over the whole time per unit of size, from the first part."""
+def _activity(part: Part, clock: Clock) -> tuple[float, float]:
+    """Orders to expect over the whole time before calibration, and the sizes of their merchants."""
     firsts = np.maximum(part.merchants.activated, 0)[:, None]
     lasts = np.minimum(np.minimum(part.lives.left, part.lives.paused), clock.days)[:, None]
     week = np.arange(clock.weeks) * 7
     there = np.clip(np.minimum(lasts, week + 7) - np.maximum(firsts, week), 0, 7) / 7
-    return max(float((part.demand.orders * there).sum() / part.merchants.size.sum()), LEAST_ACTIVITY)
+    return float((part.demand.orders * there).sum()), float(part.merchants.size.sum())
 
 
 def _sales(part: Part, clock: Clock, per_unit: float, buyers: int, seed: int) -> orders.Sales:
@@ -181,7 +189,9 @@ def _sales(part: Part, clock: Clock, per_unit: float, buyers: int, seed: int) ->
     return orders.sales(part.merchants, part.demand, part.troubles, part.lives, clock, per_unit, buyers, rng)
 
 
-def _tables(part: Part, made: orders.Sales, number: int, clock: Clock, effect: float, seed: int) -> Iterator[tuple[str, pa.Table]]:
+def _tables(
+    part: Part, made: orders.Sales, number: int, clock: Clock, effect: float, seed: int
+) -> Iterator[tuple[str, pa.Table]]:
     """Every table's rows of one part of the merchants."""
     rng = np.random.default_rng([seed, 3, int(part.merchants.code[0])])
     some, ids, became = part.merchants, part.ids, part.lives

@@ -37,7 +37,9 @@ class Market:
         self.connection.execute("CREATE MACRO local(t) AS CAST(t AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin' AS DATE)")
         for table in EVERY_TABLE:
             self.connection.execute(f"CREATE TABLE {table} AS FROM '{home / f'{table}.parquet'}'")
-        self.connection.execute("CREATE TABLE sold AS SELECT merchant_id, local(ordered_at) AS on_day, count(*) AS n FROM orders GROUP BY ALL")
+        self.connection.execute(
+            "CREATE TABLE sold AS SELECT merchant_id, local(ordered_at) AS on_day, count(*) AS n FROM orders GROUP BY ALL"
+        )
 
     def frame(self, sql: str) -> pd.DataFrame:
         return self.connection.execute(sql).df()
@@ -67,7 +69,9 @@ def test_every_table_has_the_columns_of_the_contract(market: Market) -> None:
         file = pq.ParquetFile(market.home / f"{name}.parquet")
         assert file.schema_arrow.names == list(table.columns)
         assert file.metadata.num_rows > 0
-        nulls = market.frame(f"SELECT {', '.join(f'count(*) - count({column}) AS {column}' for column in table.columns)} FROM {name}").iloc[0]
+        nulls = market.frame(
+            f"SELECT {', '.join(f'count(*) - count({column}) AS {column}' for column in table.columns)} FROM {name}"
+        ).iloc[0]
         assert not [column for column, spec in table.columns.items() if spec.required and nulls[column]]
         assert (nulls < file.metadata.num_rows).all(), f"{name} has an empty column"
 
@@ -108,7 +112,10 @@ def test_nothing_lies_after_the_end_except_what_is_planned(market: Market) -> No
     ("table", "wrong"),
     [
         ("orders", "completed_at < ordered_at OR delivered_at < ordered_at OR promised_at < ordered_at"),
-        ("orders", "amount <= 0 OR subsidy < 0 OR subsidy > amount OR lines < 1 OR abs(amount * 100 - round(amount * 100)) > 1e-6"),
+        (
+            "orders",
+            "amount <= 0 OR subsidy < 0 OR subsidy > amount OR lines < 1 OR abs(amount * 100 - round(amount * 100)) > 1e-6",
+        ),
         ("tickets", "resolved_at < opened_at OR effort_score NOT BETWEEN 1 AND 7"),
         ("tickets", "resolved_at IS NULL AND (effort_score IS NOT NULL OR satisfaction IS NOT NULL)"),
         ("reviews", "rating NOT IN (1, 2, 3, 4, 5)"),
@@ -155,7 +162,9 @@ def test_scales_differ_in_size_and_capital(market: Market) -> None:
 
 
 def test_chains_have_several_merchants_in_one_industry(market: Market) -> None:
-    chains = market.frame("SELECT parent_id, count(*) AS n, count(DISTINCT industry) AS kinds FROM merchants WHERE parent_id IS NOT NULL GROUP BY 1")
+    chains = market.frame(
+        "SELECT parent_id, count(*) AS n, count(DISTINCT industry) AS kinds FROM merchants WHERE parent_id IS NOT NULL GROUP BY 1"
+    )
     assert chains.n.max() >= 5 and (chains.kinds == 1).all()
 
 
@@ -171,7 +180,9 @@ def test_regulars_come_back_and_most_other_buyers_do_not(market: Market) -> None
 def test_seasonal_industries_peak_in_their_months(market: Market, industry: str, months: tuple[int, ...]) -> None:
     share = f"""SELECT avg((month(local(ordered_at)) IN {months})::INT) FROM orders JOIN merchants USING (merchant_id)
                 WHERE industry {{}} AND local(ordered_at) >= DATE '2024-01-01'"""
-    assert market.value(share.format(f"= '{industry}'")) > 1.5 * market.value(share.format("IN ('books', 'home', 'machine parts', 'beauty')"))
+    assert market.value(share.format(f"= '{industry}'")) > 1.5 * market.value(
+        share.format("IN ('books', 'home', 'machine parts', 'beauty')")
+    )
 
 
 def test_firms_order_on_weekdays_and_households_at_weekends(market: Market) -> None:
@@ -232,7 +243,9 @@ def test_leaving_is_the_last_day_alive_and_nothing_is_sold_from_then_on(market: 
 
 
 def test_the_share_that_falls_silent_is_lifelike_and_partly_predictable(market: Market) -> None:
-    seen = pd.concat([silence(market, cutoff) for cutoff in ("2024-07-01", "2024-10-01", "2025-01-01", "2025-04-01", "2025-07-01")])
+    seen = pd.concat(
+        [silence(market, cutoff) for cutoff in ("2024-07-01", "2024-10-01", "2025-01-01", "2025-04-01", "2025-07-01")]
+    )
     assert 0.15 < seen.is_silent.mean() < 0.35
     alive = seen[seen.is_alive]
     assert 0.65 < auc(alive.leaves, alive.hazard) < 0.9
@@ -301,7 +314,9 @@ def test_tickets_take_most_effort_before_leaving_for_the_service(market: Market)
 
 @pytest.mark.parametrize("name", ["rating", "functions"])
 def test_a_business_that_closes_gives_no_sign(market: Market, name: str) -> None:
-    assert signal(market, name, "business closed", 0, 42) / signal(market, name, "business closed", 182, 224) == pytest.approx(1, abs=0.15)
+    assert signal(market, name, "business closed", 0, 42) / signal(market, name, "business closed", 182, 224) == pytest.approx(
+        1, abs=0.15
+    )
 
 
 def test_a_rival_takes_sales_while_the_industry_keeps_its_own(market: Market) -> None:
@@ -334,7 +349,9 @@ def test_baskets_shrink_before_leaving_for_the_price(market: Market) -> None:
 
 
 def test_leaving_for_the_season_comes_after_it(market: Market) -> None:
-    gone = market.frame("SELECT industry, month(left_on) AS month FROM truth JOIN merchants USING (merchant_id) WHERE cause = 'season'")
+    gone = market.frame(
+        "SELECT industry, month(left_on) AS month FROM truth JOIN merchants USING (merchant_id) WHERE cause = 'season'"
+    )
     assert set(gone.industry) <= {"gifts", "garden", "toys", "sports"} and len(gone) > 5
     assert gone[gone.industry.isin(["gifts", "toys"])].month.isin([1, 2, 3]).all()
     assert gone[gone.industry == "garden"].month.isin([7, 8, 9]).all()
@@ -356,7 +373,9 @@ def test_tickets_that_take_effort_make_merchants_leave() -> None:
 
 def test_a_chain_that_closes_takes_most_of_its_merchants_along() -> None:
     everybody, became = leaving(6000)
-    ends = (everybody.chain_closes < 309) & (became.left > everybody.chain_closes) & (everybody.activated < everybody.chain_closes)
+    ends = (
+        (everybody.chain_closes < 309) & (became.left > everybody.chain_closes) & (everybody.activated < everybody.chain_closes)
+    )
     within = became.left <= everybody.chain_closes + 56
     assert ends.sum() > 10 and within[ends].mean() > 0.7
 
@@ -368,7 +387,9 @@ def test_hazard_doubles_near_the_end_of_a_contract(market: Market) -> None:
 
 
 def test_cancelling_precedes_leaving(market: Market) -> None:
-    notice = market.frame("SELECT coalesce(paused_on, left_on) - local(cancelled_at) AS days FROM contracts JOIN truth USING (merchant_id) WHERE cancelled_at IS NOT NULL")
+    notice = market.frame(
+        "SELECT coalesce(paused_on, left_on) - local(cancelled_at) AS days FROM contracts JOIN truth USING (merchant_id) WHERE cancelled_at IS NOT NULL"
+    )
     assert len(notice) > 30
     assert notice.days.between(0, 21).mean() > 0.97
 
@@ -394,7 +415,11 @@ def test_some_orders_become_known_late(market: Market) -> None:
 
 
 def test_the_response_to_a_call_depends_on_the_cause(market: Market, tmp_path: Path) -> None:
-    response = market.frame("SELECT exposed_to, response_to_call FROM truth").groupby("exposed_to", observed=True).response_to_call.mean()
+    response = (
+        market.frame("SELECT exposed_to, response_to_call FROM truth")
+        .groupby("exposed_to", observed=True)
+        .response_to_call.mean()
+    )
     assert response["service"] > response["price"] > response["rival"] > response["season"] > response["business closed"] == 0
     assert market.value("SELECT max(response_to_call) FROM truth WHERE is_unavoidable") == 0
     idle = Market(simulate(tmp_path / "idle", 40, days=200, effect_of_call=0).parent)
@@ -419,9 +444,15 @@ def test_a_seed_gives_the_same_market_and_another_seed_another(small: Path, tmp_
 def test_parts_join_into_one_market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "PART", 32)
     done: list[tuple[int, int]] = []
-    parts = Market(simulate(tmp_path / "parts", 80, days=200, orders_per_merchant=20, progress=lambda *now: done.append(now)).parent)
+    wednesday = date(2023, 3, 15)
+    parts = Market(
+        simulate(
+            tmp_path / "parts", 80, days=200, start=wednesday, orders_per_merchant=20, progress=lambda *now: done.append(now)
+        ).parent
+    )
     assert done == [(32, 80), (64, 80), (80, 80)]
     test_keys_are_unique(parts)
+    test_firms_order_on_weekdays_and_households_at_weekends(parts)
     assert parts.value("SELECT count(*) FROM refunds") > 0
     test_no_row_contradicts_another(parts, "refunds JOIN orders USING (order_id)", "refunds.merchant_id <> orders.merchant_id")
     assert read_source(parts.home / "keepwell.toml").counts["merchants"] == 80
@@ -445,6 +476,8 @@ def test_what_is_there_is_never_overwritten(small: Path, tmp_path: Path) -> None
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UsageRefused, match="not an empty directory"):
         simulate(tmp_path / "file", 40, days=200)
+    with pytest.raises(UsageRefused, match="cannot be made"):
+        simulate(tmp_path / "file" / "below", 40, days=200)
     (tmp_path / "empty").mkdir()
     assert simulate(tmp_path / "empty", 40, days=200).is_file()
 

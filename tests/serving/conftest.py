@@ -21,7 +21,17 @@ from serving.run import Run, publish
 from serving.score import Scored, score
 
 HEADS = ("churn", "churn_two_thirds", "churn_third", "value", "value_p10", "value_p90", "growth")
-NUMBERS = ("days_since_last_order", "silence_ratio", "gap_mean", "orders_28d", "orders_prior_28d", "gmv_28d", "gmv_prior_28d", "gmv_90d", "tickets_open")
+NUMBERS = (
+    "days_since_last_order",
+    "silence_ratio",
+    "gap_mean",
+    "orders_28d",
+    "orders_prior_28d",
+    "gmv_28d",
+    "gmv_prior_28d",
+    "gmv_90d",
+    "tickets_open",
+)
 FEATURES = (*NUMBERS, "industry")
 HOSTILE = (
     "=cmd|' /C calc'!A0",
@@ -75,7 +85,13 @@ def fitted(seed: int = 0) -> Model:
     heads = {}
     for place, name in enumerate(HEADS):
         target = (rows[:, place % len(NUMBERS)] + rng.normal(0, 1, 400) > 5).astype(float)
-        given = {"objective": "regression" if name.startswith("value") else "binary", "num_leaves": 5, "verbose": -1, "num_threads": 1, "seed": 1}
+        given = {
+            "objective": "regression" if name.startswith("value") else "binary",
+            "num_leaves": 5,
+            "verbose": -1,
+            "num_threads": 1,
+            "seed": 1,
+        }
         data = lgb.Dataset(rows, target, feature_name=list(FEATURES), categorical_feature=["industry"])
         heads[name] = Head(lgb.train(given, data, 4).model_to_string(), slope=1.1, intercept=-0.2)
     sizing = Sizing("gmv_90d", 1.0, (100.0,), (1.0, 1.0), 0.1, 0.1, 1.0)
@@ -111,8 +127,12 @@ def market(snapshot: pd.DataFrame, settings: SimpleNamespace) -> SimpleNamespace
     """A stand-in for `features.snapshot.Market` with names that want to be formulas."""
     ids = snapshot.index
     names = [HOSTILE[row % len(HOSTILE)] for row in range(len(ids))]
-    merchants = pd.DataFrame({"merchant_id": ids, "name": names, "owner": ["Ann" if row % 2 else "Ben" for row in range(len(ids))]})
-    return SimpleNamespace(settings=settings, merchants=merchants, snapshot=lambda cutoff: snapshot, source=SimpleNamespace(fingerprint="f00d"))
+    merchants = pd.DataFrame(
+        {"merchant_id": ids, "name": names, "owner": ["Ann" if row % 2 else "Ben" for row in range(len(ids))]}
+    )
+    return SimpleNamespace(
+        settings=settings, merchants=merchants, snapshot=lambda cutoff: snapshot, source=SimpleNamespace(fingerprint="f00d")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +163,10 @@ def bundle(model: Model, golden: dict[str, Any], tmp_path: Path) -> Callable[...
     def write(*, manifest: bool = True, **replaced: bytes) -> Path:
         files = {**model.to_files(), "golden.json": json.dumps(golden).encode()}
         state, version = tmp_path / "state", "abcdef012345"
-        changed = files | {name.replace("__", "/").replace("_txt", ".txt").replace("_json", ".json"): content for name, content in replaced.items()}
+        changed = files | {
+            name.replace("__", "/").replace("_txt", ".txt").replace("_json", ".json"): content
+            for name, content in replaced.items()
+        }
         folder = state / "bundles" / version
         for name, content in changed.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -99,7 +99,8 @@ def test_golden_rows_that_say_nothing_are_refused(bundle: Bundle, golden: dict[s
 
 
 @pytest.mark.parametrize(
-    ("how", "said"), [("Kills", "crashed the process that loaded it \\(signal 11\\)"), ("Hangs", "within 2 s"), ("Raises", "KeyError: 'what'")]
+    ("how", "said"),
+    [("Kills", "crashed the process that loaded it \\(signal 11\\)"), ("Hangs", "within 2 s"), ("Raises", "KeyError: 'what'")],
 )
 def test_a_model_that_dies_on_loading_is_a_sentence(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, said: str

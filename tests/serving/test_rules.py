@@ -48,9 +48,17 @@ def test_the_built_in_rules_name_only_features_scores_and_attributes() -> None:
     [
         ('missing = "redistribute"', 'mising = "zero"', 'key "mising" is not known; did you mean "missing"?'),
         ('missing = "redistribute"', 'missing = "guess"', "scorecard, missing"),
-        ("points = 60", "points = 61", "the most that can be earned is 101 points (explicit 61, potential 30, growth 10), expected 100"),
+        (
+            "points = 60",
+            "points = 61",
+            "the most that can be earned is 101 points (explicit 61, potential 30, growth 10), expected 100",
+        ),
         ('op = "=="', 'op = "="', 'operator "=" is not known; did you mean'),
-        ('op = ">=", value = 100', 'op = ">=", value = "actve_days"', 'setting "actve_days" is not known; did you mean "active_days"?'),
+        (
+            'op = ">=", value = 100',
+            'op = ">=", value = "actve_days"',
+            'setting "actve_days" is not known; did you mean "active_days"?',
+        ),
         ('op = ">", value = 0', 'op = ">"', 'operator ">" on change needs a value'),
         ('op = ">", value = 0', 'op = "known", value = 0', 'operator "known" on change takes no value'),
         ('op = ">", value = 0', 'op = ">", value = nan', "not a finite number"),
@@ -61,7 +69,11 @@ def test_the_built_in_rules_name_only_features_scores_and_attributes() -> None:
         ("at_least = 0, below = 50", "at_least = 0, below = 0", "tier B from 0 to 0 points cannot be reached"),
         ('name = "B"', 'name = "A"', "a tier is given twice"),
         ('{ name = "A", at_least', '{ name = "C", at_least', "not in the order"),
-        ('stages = [{ name = "mature",', 'stages = [{ name = "mature", when = [{ name = "x", op = "known" }],', "some merchants would have none"),
+        (
+            'stages = [{ name = "mature",',
+            'stages = [{ name = "mature", when = [{ name = "x", op = "known" }],',
+            "some merchants would have none",
+        ),
         ("stages = [", 'stages = [{ name = "lead", words = { en = "l", zh = "线" } }, ', "no stage behind it can be reached"),
         ('name = "mature"', 'name = "ripe"', "stages 1, name"),
         ("plays = [{ play", 'plays = [{ tier = "A", play', "some merchants would have no next action"),
@@ -95,7 +107,9 @@ def test_a_file_that_cannot_be_read_is_refused(path: str) -> None:
 
 
 def test_the_best_step_of_a_ladder_counts_once() -> None:
-    graded = parse_rules(SMALL).apply(frame(sales=[5, 10, 100], scale=["small", "small", "large"], change=[-1, 0, 1], refunds=[0, 0, 0.5]))
+    graded = parse_rules(SMALL).apply(
+        frame(sales=[5, 10, 100], scale=["small", "small", "large"], change=[-1, 0, 1], refunds=[0, 0, 0.5])
+    )
     assert graded.table["points"].tolist() == [0, 20, 75]
     assert graded.table["tier"].tolist() == ["B", "B", "A"]
 
@@ -171,7 +185,11 @@ def test_every_stage_and_kind_of_warning_can_be_reached() -> None:
 
 def test_warnings_are_long_form_with_the_most_severe_first() -> None:
     rows = frame(
-        churn_risk=[0.9, 0.1], silence_ratio=[5.0, 1.0], days_since_last_order=[20.0, 2.0], tickets_open=[9.0, 3.0], tenure_days=[500.0, 500.0]
+        churn_risk=[0.9, 0.1],
+        silence_ratio=[5.0, 1.0],
+        days_since_last_order=[20.0, 2.0],
+        tickets_open=[9.0, 3.0],
+        tenure_days=[500.0, 500.0],
     )
     graded = read_rules().apply(rows)
     assert graded.warnings[["merchant_id", "kind"]].values.tolist() == [
@@ -207,15 +225,20 @@ def test_no_warnings_and_no_merchants() -> None:
 
 def test_the_order_of_rows_does_not_matter() -> None:
     rng = np.random.default_rng(1)
-    rows = frame(gmv_180d=rng.uniform(0, 9, 50).tolist(), tenure_days=[400.0] * 50, days_since_last_order=rng.uniform(1, 200, 50).tolist())
+    rows = frame(
+        gmv_180d=rng.uniform(0, 9, 50).tolist(), tenure_days=[400.0] * 50, days_since_last_order=rng.uniform(1, 200, 50).tolist()
+    )
     shuffled = rows.sample(frac=1, random_state=1)
     pd.testing.assert_frame_equal(grade(rows).loc[shuffled.index], grade(shuffled))
 
 
 def test_a_rank_is_the_share_below_with_ties_half() -> None:
-    rules = parse_rules(SMALL.replace('name = "sales", op = ">=", value = 100', 'name = "sales_rank", op = ">=", value = 0.75'))
-    graded = rules.apply(frame(sales=[1.0, 1.0, 5.0, 9.0]))
-    assert graded.items["explicit.sales_rank"].tolist() == [0, 0, 0, 60]
+    ranked = (
+        SMALL.replace('"sales"', '"sales_rank"').replace("value = 100", "value = 0.75").replace("value = 10,", "value = 0.25,")
+    )
+    rules = parse_rules(ranked)
+    graded = rules.apply(frame(sales=[1.0, 1.0, 5.0, 9.0]))  # ranks .25 .25 .625 .875
+    assert graded.items["explicit.sales_rank"].tolist() == [20, 20, 20, 60]
 
 
 def test_float32_columns_meet_thresholds_they_equal() -> None:

@@ -14,7 +14,17 @@ from features.errors import DataRefused
 from serving.run import current_run, publish, published, read_run
 
 HEADER = {"cutoff": "2026-01-01", "model_version": "abc", "created_at": "now", "rules_hash": "r", "currency": "GBP"}
-STEPS = ["start", "write merchants.parquet", "write reasons.parquet", "write rules.toml", "write run.json", "manifest", "rename", "point", "done"]
+STEPS = [
+    "start",
+    "write merchants.parquet",
+    "write reasons.parquet",
+    "write rules.toml",
+    "write run.json",
+    "manifest",
+    "rename",
+    "point",
+    "done",
+]
 KILLER = """
 import json, os, sys
 from pathlib import Path
@@ -79,7 +89,9 @@ def tables(value: int = 1) -> dict[str, pd.DataFrame]:
 
 def killed(folder: Path, how: str) -> dict[str, object]:
     """What stands after a kill at each step: the value of the run, or the refusal."""
-    done = subprocess.run([sys.executable, "-c", KILLER, str(folder), json.dumps(STEPS), how], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLER, str(folder), json.dumps(STEPS), how], capture_output=True, text=True, check=True
+    )
     assert json.loads(done.stdout) == dict.fromkeys(STEPS, 9), "a step was never reached"
     standing: dict[str, object] = {}
     for number, step in enumerate(STEPS):

@@ -150,8 +150,10 @@ def test_the_judge_agrees(seed: int, made_up: Callable[..., pd.DataFrame]) -> No
     assert spec and spec.loader
     judge = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(judge)
-    frame = made_up(137 + 100 * seed, ["2011-05-01"], seed=seed)
+    frame = made_up((1, 137, 200, 1000)[seed] + 20, ["2011-05-01"], seed=seed)
     frame["expected_gmv"] = frame["expected_gmv"].round(-2)  # many ties
+    if seed == 2:
+        frame["churn_risk"] = np.random.default_rng(0).random(len(frame))  # none at all
     theirs = judge.judged(frame)
     for ours, name in IN_JUDGE.items():
         assert score(METRICS[ours], frame) == pytest.approx(theirs[name], abs=1e-9), ours
@@ -161,3 +163,12 @@ def test_ties_are_not_sorted_by_the_label() -> None:
     churned = np.repeat([1, 0], 50)
     for name in ("precision_at", "average_precision"):
         assert METRICS[name].function(churned, np.full(100, 0.3)) == pytest.approx(0.5)
+
+
+def test_tenths_without_ties_are_of_equal_size() -> None:
+    assert np.bincount(ranks.tenths(np.arange(200.0))).tolist() == [20] * 10
+
+
+def test_a_call_costs_a_share_of_the_median_value_and_not_of_the_giants() -> None:
+    churned, risk, trailing = [1, 1, 0], [0.9, 0.9, 0.01], [1000, 1000, 1e6]
+    assert METRICS["profit"].function(churned, risk, trailing) == pytest.approx(100)

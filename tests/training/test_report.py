@@ -15,7 +15,7 @@ import pytest
 
 from training import plots
 from training.card import model_card
-from training.charts import calibration_chart
+from training.charts import Plane, calibration_chart
 from training.evaluate import evaluate
 from training.report import Context, examples, windows, write_report
 
@@ -129,6 +129,12 @@ def test_examples_are_the_last_cutoffs_money_at_risk(predictions: pd.DataFrame) 
 def test_windows_are_half_open_and_dated(evaluation: dict[str, Any]) -> None:
     first = windows(context_of(evaluation))[0]
     assert first == {"cutoff": "2011-05-01", "observed": "[2010-11-02, 2011-05-01)", "judged": "[2011-05-01, 2011-07-30)", "merchants": 400}
+
+
+def test_the_end_of_an_axis_is_the_edge_of_the_drawing() -> None:
+    plane = Plane(200, 100, right=2, top=50)
+    assert (plane.x(2), plane.y(50)) == (200 - plane.edge, plane.edge)
+    assert (plane.x(0), plane.y(0)) == (plane.left_margin, 100 - plane.bottom_margin)
 
 
 def test_dots_lie_where_the_numbers_are() -> None:

@@ -1,0 +1,168 @@
+"""One training, whole: judged out of time, fitted on everything known, written as a bundle, tracked, and held against the champion."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.errors import DataRefused, UsageRefused
+from features.model import Model
+from features.settings import Settings
+from features.snapshot import Market, day_date
+from training import bundle, tracking
+from training.backtest import Progress, backtest, trained
+from training.card import model_card
+from training.evaluate import evaluate
+from training.gate import Verdict, verdict
+from training.models import COMMON, HEADS
+from training.plots import beeswarm_plot, calibration_plot, capture_plot
+from training.timeline import training_cutoffs
+
+TEST_CUTOFFS = 3
+GOLDEN_ROWS = 32
+PLOTTED = 2000
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training left behind."""
+
+    model_version: str
+    mlflow_version: int
+    run_id: str
+    evaluation: dict[str, Any]
+    verdict: Verdict
+    bundle: Path
+    card: dict[str, Any]
+
+
+def test_cutoffs(market: Market, as_of: int) -> list[int]:
+    """The latest complete cutoffs that have training cutoffs of their own before them, at most `TEST_CUTOFFS`.
+
+    Raises
+    ------
+    DataRefused
+        When there is none: a model could be fitted, but nothing could be said about it.
+    """
+    found = training_cutoffs(market, as_of)
+    judged = [cutoff for cutoff in found if _trainable(market, cutoff)][-TEST_CUTOFFS:]
+    if not judged:
+        raise DataRefused(
+            f"the history suffices to train at {day_date(found[-1]):%Y-%m-%d}, but not to judge the model on a later cutoff: that needs two "
+            "label windows one after the other. Add months of orders, or shorten horizon_days in keepwell.toml."
+        )
+    return judged
+
+
+def _trainable(market: Market, cutoff: int) -> bool:
+    try:
+        return bool(training_cutoffs(market, cutoff))
+    except DataRefused:
+        return False
+
+
+def train(market: Market, mlruns: Path | None = None, progress: Progress = lambda _: None) -> Training:
+    """Train on everything known, register the bundle as the challenger and judge it against the champion.
+
+    Parameters
+    ----------
+    mlruns : the folder of the MLflow store; by default `mlruns` of the current directory.
+    progress : called with what is done next.
+    """
+    as_of = market.source.end_day
+    judged = test_cutoffs(market, as_of)
+    predictions, _ = backtest(market, judged, lambda what: progress(f"judging {what}"))
+    evaluation = evaluate(judgeable(predictions))
+    progress("training on everything")
+    model, data = trained(market, as_of)
+    card = dict(model.card) | {"evaluation": {part: evaluation[part] for part in ("cutoffs", "mean", "interval", "quality")}}
+    model = replace(model, card=card)
+    progress("writing the bundle")
+    state = market.settings.state_dir
+    golden = data.features.iloc[np.linspace(0, len(data.features) - 1, min(GOLDEN_ROWS, len(data.features))).astype(int)]
+    version = bundle.write_bundle(model, golden.droplevel("cutoff"), state / "bundles")
+    progress("recording in MLflow")
+    registered = _track(market, model, data.features, evaluation, state / "bundles" / version, version, mlruns)
+    bundle.challenge(state, version, registered.version)
+    held = verdict(evaluation, champion_evaluation(state))
+    return Training(version, registered.version, registered.run_id, evaluation, held, state / "bundles" / version, card)
+
+
+def judgeable(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The backtest's frame as `training.evaluate.evaluate` reads it."""
+    frame = predictions.reset_index()
+    return frame.assign(recency=frame["days_since_last_order"])
+
+
+def champion_evaluation(state_dir: Path) -> dict[str, Any] | None:
+    """What the champion's card says of its own out-of-time test; None without a champion."""
+    pointer = bundle.champion(state_dir)
+    if pointer is None:
+        return None
+    card = bundle.card_of(state_dir, pointer["model_version"])
+    return card.get("evaluation")
+
+
+def _track(
+    market: Market, model: Model, frame: pd.DataFrame, evaluation: dict[str, Any], place: Path, version: str, mlruns: Path | None
+) -> tracking.MlflowVersion:
+    settings = market.settings
+    parameters = {f"churn.{k}": v for k, v in settings.churn.model_dump().items()} | {"growth.horizon_days": settings.growth.horizon_days}
+    parameters |= COMMON | {f"{head}.{k}": v for head, chosen in HEADS.items() for k, v in chosen.items()}
+    parameters |= {"cutoffs": ",".join(model.card["cutoffs"]), "rows": model.card["rows"], "features": len(model.features)}
+    store = tracking.open_store(settings, mlruns)
+    with tempfile.TemporaryDirectory() as folder:
+        plots = Path(folder)
+        calibration_plot(evaluation, plots / "calibration.png")
+        capture_plot(evaluation, plots / "lift.png")
+        sample = frame.iloc[np.linspace(0, len(frame) - 1, min(PLOTTED, len(frame))).astype(int)]
+        beeswarm_plot(model.contributions(sample), sample, plots / "shap_beeswarm.png")
+        (plots / "model_card.md").write_text(model_card(model.card), "utf-8")
+        tags = {"data_fingerprint": market.source.fingerprint, "model_version": version}
+        return store.log_training(parameters, evaluation["cutoffs"], tags, plots, place, version)
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What came of the wish to promote: the gate's verdict, and the version that is the champion now (None: there is none)."""
+
+    verdict: Verdict
+    champion: str | None
+    mlflow_version: int | None
+
+
+def promote(settings: Settings, promoted_at: str, *, mlruns: Path | None = None, force: bool = False) -> Promotion:
+    """Make the challenger the champion, in MLflow and for serving, if the gate lets it pass.
+
+    Parameters
+    ----------
+    promoted_at : the present time as text; it is only noted.
+    force : promote against the gate's advice.
+
+    Raises
+    ------
+    UsageRefused
+        When there is no challenger.
+    """
+    state = settings.state_dir
+    chosen = bundle.challenger(state)
+    if chosen is None:
+        raise UsageRefused(f"there is no challenger to promote in {state}; run keepwell train first.")
+    held = verdict(bundle.card_of(state, chosen["model_version"])["evaluation"], champion_evaluation(state))
+    if held.passed or force:
+        bundle.promote_bundle(state, chosen["model_version"], chosen["mlflow_version"], promoted_at)
+        tracking.open_store(settings, mlruns).promote(chosen["mlflow_version"])
+    now = bundle.champion(state)
+    return Promotion(held, now and now["model_version"], now and now["mlflow_version"])
+
+
+def rollback(settings: Settings, *, mlruns: Path | None = None) -> dict[str, Any]:
+    """Make the champion before the champion again, for serving and in MLflow; returns its entry."""
+    entry = bundle.rollback_bundle(settings.state_dir)
+    tracking.open_store(settings, mlruns).promote(int(entry["mlflow_version"]))
+    return entry
