@@ -48,16 +48,19 @@ class Kernel:
     entities: Mapping[tuple[str, str], EntityDays]
     attributes: Mapping[str, np.ndarray]
     known: np.ndarray
+    ages: Mapping[str, Mapping[Measure, tuple[int, ...]]] = field(default_factory=dict)
     memo: dict[Any, Any] = field(default_factory=dict)
 
-    def run(self, program: Program, given: Mapping[Column, np.ndarray] | None = None) -> list[np.ndarray]:
-        """The value of every step; nodes in `given` are not computed. Constants have shape (1, 1)."""
+    def run(self, program: Program, given: Mapping[int, np.ndarray] | None = None) -> list[np.ndarray]:
+        """The value of every step; those in `given`, by place, are not computed. Constants have shape (1, 1)."""
+        self.ages = program.ages
         values: list[np.ndarray] = []
-        for step in program.steps:
-            if given is not None and step.node in given:
-                values.append(given[step.node])
-            else:
-                values.append(MEANING[type(step.node)](self, step.node, *[values[place] for place in step.operands]))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for place, step in enumerate(program.steps):
+                if given is not None and place in given:
+                    values.append(given[place])
+                else:
+                    values.append(MEANING[type(step.node)](self, step.node, *[values[operand] for operand in step.operands]))
         return values
 
     def once(self, key: Any, compute: Callable[[], Any]) -> Any:
@@ -88,16 +91,24 @@ class Kernel:
         """Whether each cutoff sees any event."""
         return self.before(self.once(("cells", stream, 0), lambda: self.visible_from(stream, 0)), None) > 0
 
-    def visible_from(self, stream: str, offset: int) -> np.ndarray:
-        """Cells at which the stream's tiles reach the age of `offset` days and are known."""
+    def visible_from(self, stream: str, age: int) -> np.ndarray:
+        """Cells at which the stream's tiles reach an age in days and are known."""
         tiles = self.tiles[stream]
-        days = tiles.day + offset if tiles.is_prompt else np.maximum(tiles.seen, tiles.day + offset)
+        days = tiles.day + age if tiles.is_prompt else np.maximum(tiles.seen, tiles.day + age)
         return self.cells(tiles.merchant, days)
 
-    def aged(self, stream: str, measure: Measure, offset: int) -> np.ndarray:
-        """Sum of a measure over the tiles known before the cutoff that are at least `offset` days older than its eve."""
-        cells = self.once(("cells", stream, offset), lambda: self.visible_from(stream, offset))
-        return self.once((stream, measure, offset), lambda: self.before(cells, self.tiles[stream].measures[measure]))
+    def aged(self, stream: str, measure: Measure, age: int) -> np.ndarray:
+        """Sum of a measure over the tiles known before the cutoff whose day lies at least `age` days before its eve."""
+        return self.once((stream, measure), lambda: self._by_age(stream, measure))[age]
+
+    def _by_age(self, stream: str, measure: Measure) -> dict[int, np.ndarray]:
+        """The sums for all ages that the program asks for, in one count."""
+        ages, width = self.ages[stream][measure], self.merchants * (len(self.cutoffs) + 1)
+        cells = [self.once(("cells", stream, age), lambda age=age: self.visible_from(stream, age)) for age in ages]
+        shifted = np.concatenate([each + place * width for place, each in enumerate(cells)])
+        weights = np.tile(self.tiles[stream].measures[measure], len(ages))
+        sums = np.bincount(shifted, weights, len(ages) * width).reshape(len(ages), self.merchants, -1)
+        return dict(zip(ages, np.cumsum(sums[:, :, :-1], axis=2), strict=True))
 
 
 def _total(kernel: Kernel, node: Total) -> np.ndarray:
@@ -261,8 +272,7 @@ def _constant(kernel: Kernel, node: Constant) -> np.ndarray:
 
 
 def _divide(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        quotient = left / right
+    quotient = left / right
     quotient[~np.isfinite(quotient)] = np.nan
     return quotient
 

@@ -36,15 +36,21 @@ class PeerTable:
 
         `rank` is the share of the group's values below one's own, ties counted half.
         """
+        if len(values) == 1:
+            return np.array([self._seen_by(how, values, int(groups[0]))]).reshape(1)
         result = np.full(len(values), np.nan)
         order = np.argsort(groups, kind="stable")
         present, starts = np.unique(groups[order], return_index=True)
         for group, members in zip(present, np.split(order, starts[1:]), strict=True):
-            if 0 <= group < len(self.offsets) - 1:
-                peers = self.values[self.offsets[group] : self.offsets[group + 1]]
-                if len(peers):
-                    result[members] = _summary(how, peers, values[members])
+            result[members] = self._seen_by(how, values[members], int(group))
         return result
+
+    def _seen_by(self, how: str, values: np.ndarray, group: int) -> np.ndarray | float:
+        """The summary that members of one group see."""
+        if not 0 <= group < len(self.offsets) - 1:
+            return np.nan
+        peers = self.values[self.offsets[group] : self.offsets[group + 1]]
+        return _summary(how, peers, values) if len(peers) else np.nan
 
 
 def _summary(how: str, peers: np.ndarray, values: np.ndarray) -> np.ndarray | float:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from features.declare import Feature
 from features.tiles import Need, needed
-from features.verbs import Arithmetic, Column, Peers, Ref, nodes
+from features.verbs import Arithmetic, Column, Measure, Peers, Ref, Total, nodes
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ class Program:
         for name, one in features.items():
             program.places[name] = program._place(one.tree)
         return program
+
+    @cached_property
+    def ages(self) -> dict[str, dict[Measure, tuple[int, ...]]]:
+        """Which ages of tiles, in days, bound the windows of each stream's measures."""
+        found: dict[str, dict[Measure, set[int]]] = {}
+        for node in (step.node for step in self.steps if isinstance(step.node, Total)):
+            ends = () if node.days is None else (node.skip + node.days,)
+            found.setdefault(node.stream, {}).setdefault(node.measure, set()).update((node.skip, *ends))
+        return {stream: {measure: tuple(sorted(ages)) for measure, ages in one.items()} for stream, one in found.items()}
 
     def _place(self, node: Column) -> int:
         if isinstance(node, Ref) and node.name in self.places:
@@ -74,7 +84,17 @@ class Plan:
         referred = tuple(dict.fromkeys(node.name for node in found if isinstance(node, Ref) and node.name in first))
         return cls(first, second, needed(first.values()), Program.of(first), Program.of(second), peers, referred)
 
-    @property
+    @cached_property
+    def peer_places(self) -> tuple[tuple[Peers, int], ...]:
+        """Where the program of the second pass wants each peer summary."""
+        return tuple((step.node, place) for place, step in enumerate(self.among_peers.steps) if isinstance(step.node, Peers))
+
+    @cached_property
+    def ref_places(self) -> tuple[tuple[str, int], ...]:
+        """Where it wants the columns of the first pass."""
+        return tuple((step.node.name, place) for place, step in enumerate(self.among_peers.steps) if isinstance(step.node, Ref))
+
+    @cached_property
     def bases(self) -> tuple[str, ...]:
         """The features that peers are compared by."""
         return tuple(dict.fromkeys(base_of(node) for node in self.peers))

@@ -1,30 +1,34 @@
 """`snapshot(cutoff, merchants)`: the one place that knows time.
 
-Training loops over it, nightly scoring calls it once, a request calls it with one id. There is no second implementation.
+Training loops over it, nightly scoring calls it once, a request calls it with one id or with its events. There is no second
+implementation of a feature, so there is no skew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from features.declare import Feature, available, catalogue
-from features.engines import DuckEngine, Engine
-from features.errors import DataRefused, UsageRefused, did_you_mean
+from features.engines import DuckEngine
+from features.errors import UsageRefused, did_you_mean
+from features.grid import Grid
+from features.holdings import Holdings, inline_kernel
 from features.kernel import Kernel
 from features.peers import PeerTables, compared, tables_at
-from features.program import Plan
+from features.program import Plan, base_of
 from features.settings import Settings
 from features.source import Source, read_source
-from features.tiles import EntityDays, Need, Tiles, entities_from, entity_sql, tile_sql, tiles_from
-from features.verbs import Column, Measure, Peers, Ref
+from features.tiles import Rows, Tiles
+from features.verbs import Measure, Peers
 
 Cutoff = date | str | pd.Timestamp | np.datetime64 | int
 CELLS = 32_768
@@ -55,9 +59,7 @@ class Market:
 
     source: Source
     features: Mapping[str, Feature]
-    engine: Engine
-    _tiles: dict[str, Tiles] = field(default_factory=dict)
-    _entities: dict[tuple[str, str], EntityDays] = field(default_factory=dict)
+    held: Holdings
     _peers: dict[tuple[int, tuple[Peers, ...]], PeerTables] = field(default_factory=dict)
     _plans: dict[tuple[str, ...], Plan] = field(default_factory=dict)
 
@@ -77,7 +79,7 @@ class Market:
         """The market of a source; `features` instead of the catalogue is for tests of new ones."""
         attributes = [name for name in source.merchants.columns if name != "merchant_id"]
         found = available(catalogue() if features is None else features, source.streams, attributes)
-        return cls(source, found, DuckEngine(source.connection))
+        return cls(source, found, Holdings(source.merchants, DuckEngine(source.connection)))
 
     @property
     def settings(self) -> Settings:
@@ -100,8 +102,8 @@ class Market:
 
         Returns
         -------
-        A frame indexed by `merchant_id` (in the order asked for, else sorted) with one column per feature: float32, or texts
-        for categories. Missing values are NaN; a feature of an absent table is an absent column.
+        A frame indexed by `merchant_id` (in the order asked for, else sorted) with one column per feature: float32, or, after
+        these, texts for categories. Missing values are NaN; a feature of an absent table is an absent column.
 
         Raises
         ------
@@ -110,25 +112,51 @@ class Market:
         """
         day = np.array([day_number(cutoff)])
         codes = None if merchants is None else self._codes(merchants)
-        present, columns = self._columns(day, self._names(only), codes)
-        ids = self._ids if codes is None else self._ids[codes]
+        names = self._names(only)
+        present, grid = self._grid(day, names, codes)
+        ids = self.held.ids if codes is None else self.held.ids[codes]
         if codes is not None and not present.all():
             raise UsageRefused(f"merchant {ids[~present[:, 0]][0]!r} was not known before {day_date(day[0]):%Y-%m-%d}; use a later cutoff.")
         rows = np.flatnonzero(present[:, 0])
-        return _frame({name: values[rows, 0] for name, values in columns.items()}, pd.Index(ids[rows], name="merchant_id"))
+        return grid.frame(rows, np.zeros_like(rows), pd.Index(ids[rows], dtype=object, name="merchant_id"), names)
 
     def snapshots(self, cutoffs: Iterable[Cutoff], only: Iterable[str] | None = None) -> pd.DataFrame:
         """Snapshots at several cutoffs, indexed by (`merchant_id`, `cutoff`); equal to `snapshot` at each, in one pass."""
-        days = np.unique([day_number(cutoff) for cutoff in cutoffs])
-        present, columns = self.columns(days, only)
+        days, names = np.unique([day_number(cutoff) for cutoff in cutoffs]), self._names(only)
+        present, grid = self._grid(days, names, None)
         merchant, slot = np.nonzero(present)
         moments = pd.DatetimeIndex([day_date(day) for day in days])
-        index = pd.MultiIndex.from_arrays([self._ids[merchant], moments[slot]], names=["merchant_id", "cutoff"])
-        return _frame({name: values[merchant, slot] for name, values in columns.items()}, index)
+        index = pd.MultiIndex.from_arrays([self.held.ids[merchant], moments[slot]], names=["merchant_id", "cutoff"])
+        return grid.frame(merchant, slot, index, names)
 
     def columns(self, days: np.ndarray, only: Iterable[str] | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The raw form of `snapshots`: which rows exist, and each feature, all of shape (merchants, cutoffs)."""
-        return self._columns(np.sort(days), self._names(only), None)
+        names = self._names(only)
+        present, grid = self._grid(np.sort(days), names, None)
+        return present, {name: grid[name] for name in names}
+
+    def snapshot_of(self, cutoff: Cutoff, events: Mapping[str, Rows], profile: Mapping[str, Any], known: Cutoff | None = None) -> pd.DataFrame:
+        """The snapshot of a merchant that the source does not hold, from its events: equal to what a batch would give it.
+
+        It is compared with the source's peers at the cutoff; groups (an industry, say) that they do not have stay missing.
+
+        Parameters
+        ----------
+        events, profile : see `features.holdings.inline_kernel`.
+        known : when the merchant became known; by default long ago.
+        """
+        day = day_number(cutoff)
+        plan = self._plan(self._all_names)
+        attributes = dict.fromkeys(self.held.attributes) | {"joined": np.nan} | dict(profile)
+        kernel = inline_kernel(events, attributes, 0 if known is None else day_number(known), day, plan)
+        grid = Grid.of(plan, (1, 1))
+        grid.fill(slice(0, 1), kernel.run(plan.own), plan.own)
+        self._among_peers(kernel.cutoffs, plan, grid, lambda by, _: np.array([self.held.group_of(by, attributes)]))
+        return grid.frame(np.array([0]), np.array([0]), pd.Index(["inline"], dtype=object, name="merchant_id"), self._all_names)
+
+    def tiles(self, stream: str, measures: Sequence[Measure]) -> Tiles:
+        """The tiles of a stream for all merchants, kept for the next call."""
+        return self.held.tiles(stream, measures)
 
     def _names(self, only: Iterable[str] | None) -> tuple[str, ...]:
         if only is None:
@@ -147,155 +175,81 @@ class Market:
 
     @cached_property
     def _index(self) -> pd.Index:
-        return pd.Index(self._ids)
+        return pd.Index(self.held.ids, dtype=object)
 
     @cached_property
-    def _ids(self) -> np.ndarray:
-        return self.merchants["merchant_id"].to_numpy(object)
+    def _everyone(self) -> np.ndarray:
+        return np.arange(len(self.held.ids))
 
     def _codes(self, merchants: Sequence[str]) -> np.ndarray:
-        codes = self._index.get_indexer(list(merchants))
+        codes = self._index.get_indexer(pd.Index(list(merchants), dtype=object))
         if (codes < 0).any():
             unknown = list(merchants)[int(np.argmax(codes < 0))]
-            raise UsageRefused(f"merchant {unknown!r} is not in the data; {did_you_mean(str(unknown), self._ids)}")
+            raise UsageRefused(f"merchant {unknown!r} is not in the data; {did_you_mean(str(unknown), self.held.ids)}")
         return codes
-
-    def _columns(self, days: np.ndarray, names: tuple[str, ...], codes: np.ndarray | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        plan = self._plan(names)
-        present, columns = self._first(days, plan, self._blocks(len(days)) if codes is None else [(c, c + 1) for c in codes])
-        if plan.second:
-            self._keep_peers(days, plan, columns if codes is None else None, present)
-            self._second(days, plan, columns, self._everyone if codes is None else codes)
-        return present, {name: columns[name] for name in names}
 
     def _plan(self, names: tuple[str, ...]) -> Plan:
         if names not in self._plans:
             self._plans[names] = Plan.of(self.features, names)
         return self._plans[names]
 
-    def _blocks(self, cutoffs: int) -> list[tuple[int, int]]:
-        size = max(1, CELLS // cutoffs)
-        return [(low, min(low + size, len(self._ids))) for low in range(0, len(self._ids), size)]
+    def _grid(self, days: np.ndarray, names: tuple[str, ...], codes: np.ndarray | None) -> tuple[np.ndarray, Grid]:
+        plan = self._plan(names)
+        present, grid = self._own(days, plan, self._blocks(len(days)) if codes is None else [(c, c + 1) for c in codes])
+        if plan.second:
+            chosen = self._everyone if codes is None else codes
+            self._keep_peers(days, plan, (present, grid) if codes is None else None)
+            self._among_peers(days, plan, grid, lambda by, day: self.held.groups(by, day, chosen))
+        return present, grid
 
-    def _first(self, days: np.ndarray, plan: Plan, blocks: list[tuple[int, int]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _blocks(self, cutoffs: int) -> list[tuple[int, int]]:
+        size, count = max(1, CELLS // cutoffs), len(self.held.ids)
+        return [(low, min(low + size, count)) for low in range(0, count, size)]
+
+    def _own(self, days: np.ndarray, plan: Plan, blocks: list[tuple[int, int]]) -> tuple[np.ndarray, Grid]:
         """Everything that a merchant's own events and attributes decide, block by block."""
-        self._keep_tiles(plan)
+        self.held.keep(plan)
         shape = (sum(high - low for low, high in blocks), len(days))
-        present = np.zeros(shape, bool)
-        columns = {name: np.empty(shape, object if one.is_text else np.float32) for name, one in plan.first.items()}
+        present, grid = np.zeros(shape, bool), Grid.of(plan, shape)
         ends = np.cumsum([high - low for low, high in blocks])
 
         def fill(number: int) -> None:
             low, high = blocks[number]
             rows = slice(ends[number] - (high - low), ends[number])
-            kernel = self._kernel(low, high, days)
-            values = kernel.run(plan.own)
-            for name, place in plan.own.places.items():
-                columns[name][rows] = values[place]
-            present[rows] = kernel.has_events("orders") | (np.maximum(kernel.known, self._joined[low:high])[:, None] < days)
+            kernel = self.held.kernel(low, high, days, plan)
+            grid.fill(rows, kernel.run(plan.own), plan.own)
+            joined = np.maximum(kernel.known, self.held.joined[low:high])[:, None] < days
+            present[rows] = joined | kernel.has_events("orders")
 
         if len(blocks) == 1:
             fill(0)
         else:
             with ThreadPoolExecutor(2) as pool:
                 list(pool.map(fill, range(len(blocks))))
-        return present, columns
+        return present, grid
 
-    def _second(self, days: np.ndarray, plan: Plan, columns: dict[str, np.ndarray], codes: np.ndarray) -> None:
+    def _among_peers(self, days: np.ndarray, plan: Plan, grid: Grid, groups: Callable[[str | None, int], np.ndarray]) -> None:
         """What only the comparison with peers decides; from the finished columns of the first pass."""
-        given: dict[Column, np.ndarray] = {Ref(name): columns[name].astype(float) for name in plan.referred}
-        for node in plan.peers:
-            own = given[node.of]
-            parts = [self._compared(node, plan, int(day), own[:, slot], codes) for slot, day in enumerate(days)]
-            given[node] = np.stack(parts, axis=1)
-        values = Kernel(len(codes), days, {}, {}, {}, self._known[codes]).run(plan.among_peers, given)
-        for name, place in plan.among_peers.places.items():
-            columns[name] = values[place].astype(np.float32)
+        self._keep_peers(days, plan, None)
+        tables = [self._peers[int(day), plan.peers] for day in days]
+        own = {name: grid[name].astype(float) for name in plan.referred}
+        member = {by: [groups(by, int(day)) for day in days] for by in {node.by for node in plan.peers}}
+        given = {}
+        for node, place in plan.peer_places:
+            mine = own[base_of(node)]
+            parts = [compared(node, tables[slot], mine[:, slot], member[node.by][slot]) for slot in range(len(days))]
+            given[place] = np.stack(parts, axis=1)
+        given |= {place: own[name] for name, place in plan.ref_places}
+        values = Kernel(len(grid), days, {}, {}, {}, np.zeros(len(grid))).run(plan.among_peers, given)
+        grid.fill(slice(None), values, plan.among_peers)
 
-    def _compared(self, node: Peers, plan: Plan, day: int, own: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        return compared(node, self._peers[day, plan.peers], own, self._groups(node.by, day, codes))
-
-    def _keep_peers(self, days: np.ndarray, plan: Plan, columns: dict[str, np.ndarray] | None, present: np.ndarray) -> None:
+    def _keep_peers(self, days: np.ndarray, plan: Plan, done: tuple[np.ndarray, Grid] | None) -> None:
         """Make the peers' tables of cutoffs that are not kept yet; of kept cutoffs nothing is computed again."""
         missing = [slot for slot, day in enumerate(days) if (int(day), plan.peers) not in self._peers]
         if not missing:
             return
-        if columns is None:
-            present, columns = self._first(days, self._plan(plan.bases), self._blocks(len(days)))
+        present, grid = done or self._own(days, self._plan(plan.bases), self._blocks(len(days)))
         for slot in missing:
             day, here = int(days[slot]), present[:, slot]
-            groups = {by: np.where(here, self._groups(by, day, self._everyone), -1) for by in {node.by for node in plan.peers}}
-            self._peers[day, plan.peers] = tables_at({name: columns[name][:, slot] for name in plan.bases}, groups, plan.peers)
-
-    def _groups(self, by: str | None, day: int, codes: np.ndarray) -> np.ndarray:
-        if by is None:
-            return np.zeros(len(codes), np.int64)
-        return np.where(self._known[codes] < day, self._group_codes[by][codes], -1)
-
-    @cached_property
-    def _group_codes(self) -> dict[str, np.ndarray]:
-        return {name: pd.factorize(self.merchants[name], sort=True)[0] for name in self.merchants.columns if name != "merchant_id"}
-
-    @cached_property
-    def _everyone(self) -> np.ndarray:
-        return np.arange(len(self._ids))
-
-    @cached_property
-    def _known(self) -> np.ndarray:
-        return self.merchants["known"].to_numpy(np.int64)
-
-    @cached_property
-    def _joined(self) -> np.ndarray:
-        return self.merchants["joined"].to_numpy(np.int64)
-
-    @cached_property
-    def _attributes(self) -> dict[str, np.ndarray]:
-        values = {name: self.merchants[name] for name in self.merchants.columns if name != "merchant_id"}
-        return {n: v.to_numpy(float) if pd.api.types.is_numeric_dtype(v) else _texts(v) for n, v in values.items()}
-
-    def _kernel(self, low: int, high: int, days: np.ndarray) -> Kernel:
-        tiles = {name: tiles.of(low, high) for name, tiles in self._tiles.items()}
-        entities = {name: rows.of(low, high) for name, rows in self._entities.items()}
-        attributes = {name: values[low:high] for name, values in self._attributes.items()}
-        return Kernel(high - low, days, tiles, entities, attributes, self._known[low:high])
-
-    def tiles(self, stream: str, measures: Sequence[Measure]) -> Tiles:
-        """The tiles of a stream for all merchants, kept for the next call."""
-        kept = self._tiles.get(stream)
-        if kept is None or not set(measures) <= set(kept.measures):
-            wanted = sorted({*measures, *(kept.measures if kept else ())}, key=repr)
-            kept = self._tiles[stream] = tiles_from(self.engine.columns(tile_sql(stream, wanted)), wanted)
-        return kept
-
-    def _keep_tiles(self, plan: Plan) -> None:
-        """Fetch the tiles that the plan needs and that are not kept yet."""
-        for stream, need in ({"orders": Need((), ())} | dict(plan.needs)).items():
-            self.tiles(stream, need.measures)
-            for name in need.entities:
-                if (stream, name) not in self._entities:
-                    self._entities[stream, name] = entities_from(self.engine.columns(entity_sql(stream, name)))
-
-
-def _frame(columns: Mapping[str, np.ndarray], index: pd.Index) -> pd.DataFrame:
-    """A frame whose numbers lie in one block: a hundred columns are made as fast as one."""
-    numbers = {name: values for name, values in columns.items() if values.dtype != object}
-    block = np.empty((len(numbers), len(index)), np.float32)
-    for place, values in enumerate(numbers.values()):
-        block[place] = values
-    frame = pd.DataFrame(block.T, index=index, columns=list(numbers), copy=False)
-    for place, (name, values) in enumerate(columns.items()):
-        if values.dtype == object:
-            frame.insert(place, name, values)
-    return frame
-
-
-def _texts(values: pd.Series) -> np.ndarray:
-    return np.where(values.isna(), None, values.to_numpy(object))
-
-
-def open_market(config: Path | str, today: date | None = None) -> Market:
-    """`Market.open`, refusing a source without orders."""
-    market = Market.open(config, today)
-    if not market.source.counts.get("orders"):
-        raise DataRefused(f"{config}: the orders table is empty; Keepwell needs at least one completed order.")
-    return market
+            groups = {by: np.where(here, self.held.groups(by, day, self._everyone), -1) for by in {node.by for node in plan.peers}}
+            self._peers[day, plan.peers] = tables_at({name: grid[name][:, slot] for name in plan.bases}, groups, plan.peers)

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 END = "end of trees"
 INTERNAL_INTS = ("split_feature", "decision_type", "left_child", "right_child")
-INTERNAL_NUMBERS = ("threshold", "split_gain", "internal_value", "internal_weight", "internal_count")
+INTERNAL_NUMBERS = ("split_gain", "internal_value", "internal_weight", "internal_count")
 LEAF_NUMBERS = ("leaf_value", "leaf_weight", "leaf_count")
 MOST_TREES = 100_000
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NUMBER_OR_INFINITY = re.compile(f"{NUMBER.pattern}|inf")
 INTEGER = re.compile(r"-?\d{1,10}")
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """What is wrong in the text, without the name of the file."""
 
 
@@ -44,15 +45,15 @@ def check_booster_text(content: bytes) -> int:
 
     Raises
     ------
-    Malformed : what is wrong and where.
+    MalformedError : what is wrong and where.
     """
     try:
         content.decode("ascii")
     except UnicodeDecodeError as error:
-        raise Malformed(f"byte {error.start} is not ASCII") from None
+        raise MalformedError(f"byte {error.start} is not ASCII") from None
     top, gap, _ = content.partition(b"\n\nTree=")
     if not gap:
-        raise Malformed("it holds no tree")
+        raise MalformedError("it holds no tree")
     header = read_header(top.decode())
     start = len(top) + 2
     for number, size in enumerate(header.sizes):
@@ -60,9 +61,9 @@ def check_booster_text(content: bytes) -> int:
         start += size
     rest = content[start:].decode()
     if not rest.startswith(f"{END}\n"):
-        raise Malformed(f'"{END}" does not follow tree {len(header.sizes) - 1}')
+        raise MalformedError(f'"{END}" does not follow tree {len(header.sizes) - 1}')
     if "\nend of parameters\n" not in rest:
-        raise Malformed('"end of parameters" is missing: the file is cut off')
+        raise MalformedError('"end of parameters" is missing: the file is cut off')
     return len(header.sizes)
 
 
@@ -70,21 +71,21 @@ def read_header(text: str) -> Header:
     """The header above the first tree."""
     lines = text.split("\n")
     if lines[0] != "tree":
-        raise Malformed(f'it begins with {lines[0][:20]!r}, expected "tree"')
+        raise MalformedError(f'it begins with {lines[0][:20]!r}, expected "tree"')
     facts = _facts(lines[1:], "the header")
     for name, expected in (("version", "v4"), ("num_class", "1"), ("num_tree_per_iteration", "1")):
         if facts.get(name) != expected:
-            raise Malformed(f"the header says {name}={facts.get(name)}, expected {expected}")
+            raise MalformedError(f"the header says {name}={facts.get(name)}, expected {expected}")
     features = int(_integers(facts, "max_feature_idx", 1, "the header")[0]) + 1
     for name in ("feature_names", "feature_infos"):
         found = len(facts.get(name, "").split())
         if found != features or features < 1:
-            raise Malformed(f"the header has {found} {name}, expected {features}")
+            raise MalformedError(f"the header has {found} {name}, expected {features}")
     if not facts.get("objective"):
-        raise Malformed("the header names no objective")
+        raise MalformedError("the header names no objective")
     sizes = facts.get("tree_sizes", "").split()
     if not 1 <= len(sizes) <= MOST_TREES or not all(INTEGER.fullmatch(size) and int(size) > 0 for size in sizes):
-        raise Malformed("the header's tree_sizes are not positive whole numbers")
+        raise MalformedError("the header's tree_sizes are not positive whole numbers")
     return Header(features, tuple(map(int, sizes)))
 
 
@@ -93,19 +94,20 @@ def check_tree(text: str, number: int, features: int) -> None:
     place = f"tree {number}"
     lines = text.split("\n")
     if lines[0] != f"Tree={number}" or not text.endswith("\n"):
-        raise Malformed(f"{place} does not stand where the header's tree_sizes say")
+        raise MalformedError(f"{place} does not stand where the header's tree_sizes say")
     facts = _facts(lines[1:], place)
     leaves = int(_integers(facts, "num_leaves", 1, place)[0])
     categorical = int(_integers(facts, "num_cat", 1, place)[0])
     if leaves < 1 or leaves > len(text) or not 0 <= categorical < max(leaves, 1):
-        raise Malformed(f"{place} has {leaves} leaves and {categorical} categorical splits")
+        raise MalformedError(f"{place} has {leaves} leaves and {categorical} categorical splits")
     if facts.get("is_linear", "0") != "0":
-        raise Malformed(f"{place} is a linear tree, which Keepwell does not train")
+        raise MalformedError(f"{place} is a linear tree, which Keepwell does not train")
     _finite(facts, "shrinkage", 1, place)
     for name in LEAF_NUMBERS if leaves > 1 else LEAF_NUMBERS[:1]:
         _finite(facts, name, leaves, place)
     if leaves == 1:
         return
+    _thresholds(facts, leaves - 1, place)
     for name in INTERNAL_NUMBERS:
         _finite(facts, name, leaves - 1, place)
     splits = {name: _integers(facts, name, leaves - 1, place) for name in INTERNAL_INTS}
@@ -120,24 +122,24 @@ def _check_children(left: NDArray[np.int64], right: NDArray[np.int64], leaves: i
     parents = np.tile(np.arange(leaves - 1), 2)
     _within(children, -leaves, leaves - 2, "child", place)
     if np.any((children >= 0) & (children <= parents)):
-        raise Malformed(f"{place} has a node above its own parent")
+        raise MalformedError(f"{place} has a node above its own parent")
     if len(np.unique(children)) < len(children):
-        raise Malformed(f"{place} has a node with two parents")
+        raise MalformedError(f"{place} has a node with two parents")
 
 
 def _check_categories(facts: dict[str, str], decisions: NDArray[np.int64], categorical: int, leaves: int, place: str) -> None:
     is_category = decisions & 1 == 1
     if is_category.sum() != categorical:
-        raise Malformed(f"{place} has {is_category.sum()} categorical splits, expected num_cat={categorical}")
+        raise MalformedError(f"{place} has {is_category.sum()} categorical splits, expected num_cat={categorical}")
     if not categorical:
         return
-    which = _finite(facts, "threshold", leaves - 1, place)[is_category]
-    if np.any(which != np.floor(which)):
-        raise Malformed(f"{place} has a categorical split whose threshold is not a whole number")
+    which = _thresholds(facts, leaves - 1, place)[is_category]
+    if np.any((which != np.floor(which)) | np.isinf(which)):
+        raise MalformedError(f"{place} has a categorical split whose threshold is not a whole number")
     _within(which.astype(np.int64), 0, categorical - 1, "categorical threshold", place)
     bounds = _integers(facts, "cat_boundaries", categorical + 1, place)
     if bounds[0] != 0 or np.any(np.diff(bounds) < 1):
-        raise Malformed(f"{place} has cat_boundaries that do not rise from 0")
+        raise MalformedError(f"{place} has cat_boundaries that do not rise from 0")
     _within(_integers(facts, "cat_threshold", int(bounds[-1]), place), 0, 2**32 - 1, "cat_threshold", place)
 
 
@@ -146,7 +148,7 @@ def _facts(lines: list[str], place: str) -> dict[str, str]:
     for line in filter(None, lines):
         name, equals, value = line.partition("=")
         if name in facts:
-            raise Malformed(f"{place} says {name} twice")
+            raise MalformedError(f"{place} says {name} twice")
         facts[name] = value if equals else name
     return facts
 
@@ -154,18 +156,23 @@ def _facts(lines: list[str], place: str) -> dict[str, str]:
 def _words(facts: dict[str, str], name: str, length: int, place: str, kind: re.Pattern[str]) -> list[str]:
     words = facts.get(name, "").split(" ")
     if len(words) != length or words == [""]:
-        raise Malformed(f"{place} has {0 if words == [''] else len(words)} numbers in {name}, expected {length}")
+        raise MalformedError(f"{place} has {0 if words == [''] else len(words)} numbers in {name}, expected {length}")
     for word in words:
         if not kind.fullmatch(word):
-            raise Malformed(f"{place} has {word[:20]!r} in {name}, expected a finite number")
+            raise MalformedError(f"{place} has {word[:20]!r} in {name}, expected a finite number")
     return words
 
 
 def _finite(facts: dict[str, str], name: str, length: int, place: str) -> NDArray[np.float64]:
     values = np.array(_words(facts, name, length, place, NUMBER), np.float64)
     if not np.isfinite(values).all():
-        raise Malformed(f"{place} has a number in {name} that is not finite")
+        raise MalformedError(f"{place} has a number in {name} that is not finite")
     return values
+
+
+def _thresholds(facts: dict[str, str], length: int, place: str) -> NDArray[np.float64]:
+    """Thresholds; infinity is a real one: it parts given values from missing ones."""
+    return np.array(_words(facts, "threshold", length, place, NUMBER_OR_INFINITY), np.float64)
 
 
 def _integers(facts: dict[str, str], name: str, length: int, place: str) -> NDArray[np.int64]:
@@ -175,4 +182,4 @@ def _integers(facts: dict[str, str], name: str, length: int, place: str) -> NDAr
 def _within(values: NDArray[np.int64], low: int, high: int, name: str, place: str) -> None:
     outside = values[(values < low) | (values > high)]
     if len(outside):
-        raise Malformed(f"{place} has {name} {outside[0]}, expected {low} to {high}")
+        raise MalformedError(f"{place} has {name} {outside[0]}, expected {low} to {high}")

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from features.errors import ModelRefused
-from serving.booster_text import Malformed, check_booster_text
+from serving.booster_text import MalformedError, check_booster_text
 from serving.durable import checked_files, read_manifest
 
 POINTER = "champion.json"
@@ -69,9 +69,7 @@ def champion_pointer(state_dir: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise ModelRefused(
-            f"no model was promoted in {state_dir} yet; type `keepwell train` and then `keepwell promote`."
-        ) from None
+        raise ModelRefused(f"no model was promoted in {state_dir} yet; type `keepwell train` and then `keepwell promote`.") from None
     except (OSError, ValueError) as error:
         raise ModelRefused(f"{path} cannot be read ({error}); type `keepwell promote` to write it anew.") from None
     version = content.get("model_version") if isinstance(content, dict) else None
@@ -103,7 +101,7 @@ def checked_bundle(path: Path) -> dict[str, bytes]:
         if name.endswith(".txt"):
             try:
                 check_booster_text(content)
-            except Malformed as error:
+            except MalformedError as error:
                 raise refuse(f"file {name} is malformed, {error}") from None
     if GOLDEN not in files:
         raise refuse(f"{GOLDEN} is missing from its manifest")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from features.errors import UsageRefused, did_you_mean
-from serving.lists import run_facts, words
+from features.errors import UsageRefused
+from serving.lists import closest, run_facts, words
 from serving.reasons.numbers import Lang
 from serving.rules import parse_rules
 from serving.run import Run
@@ -37,9 +37,8 @@ def explain(run: Run, merchant: str, *, lang: Lang = "en", previous: Run | None 
     UsageRefused : the run does not know the merchant.
     """
     if merchant not in run.merchants.index:
-        raise UsageRefused(
-            f"merchant {merchant!r} is not in run {run.run_id}; {did_you_mean(merchant, map(str, run.merchants.index[:20_000]))}"
-        )
+        ids = [str(name) for name in run.merchants.index]
+        raise UsageRefused(f"merchant {merchant!r} is not in run {run.run_id}; {closest(merchant, ids)}")
     row = run.merchants.loc[merchant]
     return {
         **run_facts(run),
@@ -86,11 +85,9 @@ def plain(value: Any) -> Any:
 def _scorecard(run: Run, merchant: str, lang: Lang) -> list[dict[str, Any]]:
     table = run.table("scorecard").set_index("merchant_id")
     rules = parse_rules(run.rules_text)
-    lines = [rules.item_line(str(column), points) for column, points in table.loc[merchant].items()]
+    lines = [rules.item_line(str(column), points) for column, points in table.loc[[merchant]].iloc[0].to_dict().items()]
     shown = ("section", "name", "points", "maximum", "known", "met")
-    return [
-        {**{name: plain(line[name]) for name in shown}, "words": line[f"words_{lang}"] if line["met"] else None} for line in lines
-    ]
+    return [{**{name: plain(line[name]) for name in shown}, "words": line[f"words_{lang}"] if line["met"] else None} for line in lines]
 
 
 def _reasons(run: Run, merchant: str, lang: Lang) -> list[dict[str, Any]]:

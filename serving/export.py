@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 from rich import box
 from rich.console import Group
 from rich.table import Table
@@ -35,12 +35,12 @@ WIDTHS = {"reasons": 70, "action": 40, "warning": 30, "name": 24, "merchant_id":
 
 
 def guarded(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: `'` before it if it starts like one, whatever invisible stands in front.
+    r"""A text that no spreadsheet takes for a formula: `'` before it if it starts like one, whatever invisible stands in front.
 
     Examples
     --------
-    >>> guarded("=1+1"), guarded("\\u3000＝cmd"), guarded("bakery = best")
-    ("'=1+1", "'\\u3000＝cmd", 'bakery = best')
+    >>> guarded("=1+1"), guarded("\u3000＝cmd"), guarded("bakery = best")
+    ("'=1+1", "'\u3000＝cmd", 'bakery = best')
     """
     visible = text
     while visible and visible[0] not in STARTERS and unicodedata.category(visible[0]) in INVISIBLE:
@@ -75,9 +75,7 @@ def to_json(listing: Listing) -> bytes:
 def to_xlsx(listing: Listing) -> bytes:
     """The list as a workbook: every text written as text, numbers as numbers, and a sheet that says where it comes from."""
     if len(listing.rows) > MOST_ROWS:
-        raise UsageRefused(
-            f"the list has {len(listing.rows):,} rows, but a worksheet holds {MOST_ROWS:,}; write CSV or give --capacity."
-        )
+        raise UsageRefused(f"the list has {len(listing.rows):,} rows, but a worksheet holds {MOST_ROWS:,}; write CSV or give --capacity.")
     buffer = io.BytesIO()
     safe = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
     book = xlsxwriter.Workbook(buffer, safe)
@@ -109,9 +107,7 @@ def to_table(listing: Listing) -> Group:
     for column in filter(lambda column: column.in_terminal, listing.columns):
         number = column.kind != "text"
         heading = column.heading(listing.lang).replace(" ", "\n", 1) if number else column.heading(listing.lang)
-        table.add_column(
-            heading, justify="right" if number else "left", no_wrap=number, overflow="fold", max_width=MOST.get(column.key)
-        )
+        table.add_column(heading, justify="right" if number else "left", no_wrap=number, overflow="fold", max_width=MOST.get(column.key))
     for row in _rows(listing):
         cells = {column.key: shown(column, value, listing) for column, value in row}
         said = [f"· {reason}" for reason in cells["reasons"].split(BETWEEN)]
@@ -157,9 +153,7 @@ def write_list(listing: Listing, path: Path) -> None:
 
 def _rows(listing: Listing) -> list[list[tuple[Column, Any]]]:
     columns = [listing.rows[column.key].tolist() for column in listing.columns]
-    return [
-        [(column, plain(value)) for column, value in zip(listing.columns, row, strict=True)] for row in zip(*columns, strict=True)
-    ]
+    return [[(column, plain(value)) for column, value in zip(listing.columns, row, strict=True)] for row in zip(*columns, strict=True)]
 
 
 def _rounded(column: Column, value: float | None) -> float | int | None:

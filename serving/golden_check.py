@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
         difference = golden_difference(checked_bundle(Path(arguments[0])), *(arguments[1:] or [MODEL]))
     except ModelRefused as refused:
         difference = str(refused)
-    except Exception as error:  # noqa: BLE001 - whatever a damaged bundle raises is a reason to refuse it
+    except Exception as error:  # whatever a damaged bundle raises is a reason to refuse it
         difference = f"{type(error).__name__}: {error}".replace("\n", " ")
     if difference:
         print(f"{SAID}{difference}", flush=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import pandas as pd
 
-from features.errors import UsageRefused, did_you_mean
+from features.errors import UsageRefused
 from serving.money import ranked
 from serving.reasons.numbers import Lang
 from serving.run import Run
@@ -49,6 +50,7 @@ class Listing:
 
 
 BETWEEN = " · "
+MOST_COMPARED = 20_000
 
 WHO = (
     Column("rank", "#", "序号", "count"),
@@ -81,9 +83,7 @@ TITLES = {
 }
 
 
-def at_risk(
-    run: Run, *, capacity: int | None = None, tier: str | None = None, owner: str | None = None, lang: Lang = "en"
-) -> Listing:
+def at_risk(run: Run, *, capacity: int | None = None, tier: str | None = None, owner: str | None = None, lang: Lang = "en") -> Listing:
     """Who to act on first: scored merchants of more than average risk, by expected profit of acting.
 
     Parameters
@@ -97,20 +97,17 @@ def at_risk(
     """
     average = run.merchants["churn_risk"].mean()
     risky = run.merchants[run.merchants["churn_risk"] >= average]
-    listing = _listing(
-        run, "at_risk", AT_RISK, ranked(_only(run, risky, tier, owner), "expected_profit"), "churn", capacity, lang
-    )
+    listing = _listing(run, "at_risk", AT_RISK, ranked(_only(run, risky, tier, owner), "expected_profit"), "churn", capacity, lang)
     pays = int((listing.rows["expected_profit"] > 0).sum())
     note = {
-        "en": f"{pays:,} of the {len(listing.rows):,} shown are expected to bring more than acting costs; shown are risks above the average of {average:.0%}",
+        "en": f"{pays:,} of the {len(listing.rows):,} shown are expected to bring more than acting costs; "
+        f"shown are risks above the average of {average:.0%}",
         "zh": f"所列{len(listing.rows):,}家中，{pays:,}家的期望收益高于行动成本；仅列流失概率高于均值{average:.0%}的商户",
     }
     return Listing(listing.title, listing.columns, listing.rows, listing.facts, lang, (note[lang],))
 
 
-def growth(
-    run: Run, *, capacity: int | None = None, tier: str | None = None, owner: str | None = None, lang: Lang = "en"
-) -> Listing:
+def growth(run: Run, *, capacity: int | None = None, tier: str | None = None, owner: str | None = None, lang: Lang = "en") -> Listing:
     """Who is about to grow: scored merchants by growth value; parameters as for `at_risk`."""
     rows = ranked(_only(run, run.merchants, tier, owner), "growth_value")
     return _listing(run, "growth", GROWTH, rows, "growth", capacity, lang)
@@ -138,6 +135,14 @@ def words(run: Run, what: Literal["tiers", "stages"], key: Any, lang: Lang) -> s
     return str(run.header["words"][what].get(key, {}).get(lang, key))
 
 
+def closest(wrong: str, known: Sequence[str]) -> str:
+    """A clause that names the closest of many names, or a few of them."""
+    close = get_close_matches(wrong, known[:MOST_COMPARED], n=1)
+    if close:
+        return f'did you mean "{close[0]}"?'
+    return f"there are {len(known):,}, such as {', '.join(known[:5])}."
+
+
 def _only(run: Run, merchants: pd.DataFrame, tier: str | None, owner: str | None) -> pd.DataFrame:
     for name, wanted in (("tier", tier), ("owner", owner)):
         if wanted is None:
@@ -146,14 +151,12 @@ def _only(run: Run, merchants: pd.DataFrame, tier: str | None, owner: str | None
         if not known:
             raise UsageRefused(f"the merchants of run {run.run_id} have no {name}; leave out --{name}.")
         if wanted not in known:
-            raise UsageRefused(f"no merchant of run {run.run_id} has {name} {wanted!r}; {did_you_mean(wanted, known)}")
+            raise UsageRefused(f"no merchant of run {run.run_id} has {name} {wanted!r}; {closest(wanted, known)}")
         merchants = merchants[merchants[name].astype(str) == wanted]
     return merchants
 
 
-def _listing(
-    run: Run, key: str, columns: tuple[Column, ...], rows: pd.DataFrame, head: str, capacity: int | None, lang: Lang
-) -> Listing:
+def _listing(run: Run, key: str, columns: tuple[Column, ...], rows: pd.DataFrame, head: str, capacity: int | None, lang: Lang) -> Listing:
     if capacity is not None and capacity < 1:
         raise UsageRefused(f"capacity {capacity} is less than one merchant; give the number that the team can act on.")
     rows = rows.head(capacity) if capacity else rows

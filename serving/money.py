@@ -26,9 +26,7 @@ GROWN = 0.5
 WINDOW = re.compile(r"gmv_(\d+)d")
 
 
-def value_if_kept(
-    churn_risk: ArrayLike, expected_gmv: ArrayLike, trailing_gmv: ArrayLike, take_rate: float
-) -> NDArray[np.float64]:
+def value_if_kept(churn_risk: ArrayLike, expected_gmv: ArrayLike, trailing_gmv: ArrayLike, take_rate: float) -> NDArray[np.float64]:
     """The platform's margin over the horizon if the merchant stays.
 
     Parameters
@@ -81,7 +79,8 @@ def money(frame: pd.DataFrame, settings: Any) -> pd.DataFrame:
 
     Parameters
     ----------
-    frame : `churn_risk`, `expected_gmv`, `growth_potential`, `action_cost`, `action_save_rate` and the snapshot's gmv windows; NaN without a score.
+    frame : `churn_risk`, `expected_gmv`, `growth_potential`, `action_cost`, `action_save_rate` and the snapshot's gmv windows;
+        NaN without a score.
     settings : those of keepwell.toml.
 
     Returns

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from os import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +133,7 @@ def _write(runs: Path, name: str, files: Mapping[str, bytes], at: Step) -> None:
     write_file(partial / MANIFEST, manifest_of(files, run_id=name))
     sync_directory(partial)
     at("rename")
-    replace(partial, runs / name)
+    partial.replace(runs / name)
     sync_directory(runs)
 
 
@@ -151,9 +150,7 @@ def current_run(state_dir: Path) -> Run:
     except FileNotFoundError:
         raise DataRefused(f"no run is published in {state_dir} yet; type `keepwell score` first.") from None
     if not RUN_ID.fullmatch(name):
-        raise DataRefused(
-            f"{pointer} holds {name[:40]!r}, expected the name of a run; type `keepwell score` to publish one anew."
-        )
+        raise DataRefused(f"{pointer} holds {name[:40]!r}, expected the name of a run; type `keepwell score` to publish one anew.")
     return read_run(state_dir, name)
 
 
@@ -167,9 +164,7 @@ def read_run(state_dir: Path, name: str) -> Run:
     path = Path(state_dir) / "runs" / name
     if not RUN_ID.fullmatch(name) or not path.is_dir():
         raise DataRefused(f"there is no run {name!r} in {state_dir}; published are {', '.join(published(state_dir)) or 'none'}.")
-    files = checked_files(
-        path, lambda wrong: DataRefused(f"run {name} cannot be used: {wrong}; type `keepwell score` to publish it anew.")
-    )
+    files = checked_files(path, lambda wrong: DataRefused(f"run {name} cannot be used: {wrong}; type `keepwell score` to publish it anew."))
     return Run(name, path, json.loads(files[HEADER]), files)
 
 

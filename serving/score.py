@@ -33,9 +33,7 @@ class Scored:
     tables: dict[str, pd.DataFrame]
 
 
-def score(
-    market: Any, cutoff: Any, model: Any, rules: Rules, *, model_version: str, created_at: str, explained: int = EXPLAINED
-) -> Scored:
+def score(market: Any, cutoff: Any, model: Any, rules: Rules, *, model_version: str, created_at: str, explained: int = EXPLAINED) -> Scored:
     """Score all merchants known at a cutoff.
 
     Parameters
@@ -71,13 +69,14 @@ def score(
 def no_score(frame: pd.DataFrame, active_days: int) -> pd.DataFrame:
     """Why a merchant gets no score: `no_score` (None in the cohort) and the words in both languages."""
     since = frame["days_since_last_order"].to_numpy(np.float64)
-    reasons_for = {
+    words: dict[str | None, tuple[str | None, str | None]] = {
+        None: (None, None),
         "no_order": ("has no order yet", "尚无订单"),
         "inactive": (f"no order in the last {active_days} days", f"近{active_days}天没有订单"),
     }
     key = np.where(np.isnan(since), "no_order", np.where(since > active_days, "inactive", "")).astype(object)
-    words = {"": (None, None), **reasons_for}
-    table = {"no_score": np.where(key == "", None, key)}
+    key[key == ""] = None
+    table = {"no_score": key}
     table |= {f"no_score_{lang}": np.array([words[k][i] for k in key], dtype=object) for i, lang in enumerate(("en", "zh"))}
     return pd.DataFrame(table, index=frame.index)
 
@@ -96,9 +95,7 @@ def _identity(market: Any, frame: pd.DataFrame) -> pd.DataFrame:
     return known.loc[frame.index, [name for name in IDENTITY if name in known]].astype(object)
 
 
-def _reasons(
-    model: Any, frame: pd.DataFrame, merchants: pd.DataFrame, cutoff: date, currency: str, explained: int
-) -> pd.DataFrame:
+def _reasons(model: Any, frame: pd.DataFrame, merchants: pd.DataFrame, cutoff: date, currency: str, explained: int) -> pd.DataFrame:
     """Reasons of those most worth acting on, and of those with the most growth to win."""
     parts: list[pd.DataFrame] = []
     wanted = (("churn", "expected_profit", ("raises", "lowers")), ("growth", "growth_value", ("raises",)))
@@ -117,9 +114,7 @@ def _header(market: Any, rules: Rules, graded: Graded, merchants: pd.DataFrame) 
         "rules_hash": rules.hash,
         "data_fingerprint": market.source.fingerprint,
         "currency": settings.timeline.currency,
-        "settings": {
-            name: getattr(settings, name).model_dump(mode="json") for name in ("churn", "growth", "economics", "timeline")
-        },
+        "settings": {name: getattr(settings, name).model_dump(mode="json") for name in ("churn", "growth", "economics", "timeline")},
         "counts": {
             "merchants": len(merchants),
             "scored": int(merchants["no_score"].isna().sum()),
@@ -135,8 +130,8 @@ def _header(market: Any, rules: Rules, graded: Graded, merchants: pd.DataFrame) 
 
 def words_of(rules: Rules) -> dict[str, dict[str, dict[str, str]]]:
     """The words of tiers and stages in both languages, for the lists."""
-    tiers = {tier.name: tier.words.model_dump() for tier in rules.tiers}
-    return {"tiers": tiers, "stages": {stage.name: stage.words.model_dump() for stage in rules.stages}}
+    tiers = {str(tier.name): tier.words.model_dump() for tier in rules.tiers}
+    return {"tiers": tiers, "stages": {str(stage.name): stage.words.model_dump() for stage in rules.stages}}
 
 
 def _counts(values: pd.Series) -> Mapping[str, int]:

@@ -64,7 +64,7 @@ def _market(merchants: Merchants, clock: Clock) -> Floats:
 
 
 def _own_path(merchants: Merchants, clock: Clock, rng: np.random.Generator) -> Floats:
-    """A drift, ups and downs that last about ten weeks, bursts of one week, and for some a take-off to two to four times the sales."""
+    """A drift, ups and downs of about ten weeks, bursts of one week, and for some a take-off to two to four times the sales."""
     count, weeks = len(merchants), clock.weeks
     noise = rng.standard_normal((count, weeks)) * rng.uniform(0.08, 0.30, (count, 1))
     for week in range(1, weeks):

@@ -42,8 +42,8 @@ def truth(
 ) -> pa.Table:
     """One row per merchant.
 
-    `left_on` is the first day without the merchant, `cause` why (both empty: it stayed); `exposed_to` is the cause, or the largest
-    part of the hazard of one who stayed. `response_to_call` is the share of its chance to leave that a call would remove.
+    `left_on` is the first day without the merchant, `cause` why (both empty: it stayed); `exposed_to` is the cause, or the
+    largest part of the hazard of one who stayed. `response_to_call` is the share of its chance to leave that a call would remove.
     """
     share = np.array([EFFECT[cause] for cause in CAUSES])[lives.exposed]
     response = np.clip(effect_of_call * share * rng.uniform(0.7, 1.3, len(merchants)), 0, 1)

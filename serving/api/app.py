@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -34,8 +32,8 @@ HEADERS = {
 log = logging.getLogger(__name__)
 
 
-def create_app(state_dir: Path) -> Starlette:
-    """The API and page over the runs published in a state directory; the first one may come later.
+def create_app(published: Published) -> ASGIApp:
+    """The API and page over published runs; the first one may come later.
 
     Examples
     --------
@@ -43,9 +41,10 @@ def create_app(state_dir: Path) -> Starlette:
     ['/v1/merchants/{merchant_id:path}', '/v1/model']
     """
     handlers: dict[Any, Any] = {Problem: _problem, Refused: _refused, HTTPException: _unrouted, Exception: _internal}
-    app = Starlette(routes=routes(), exception_handlers=handlers, middleware=[Middleware(Guard)])
-    app.state.published = Published(state_dir)
-    return app
+    app = Starlette(routes=routes(), exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    app.state.published = published
+    return Guard(app)
 
 
 def routes() -> list[Route]:
@@ -74,15 +73,16 @@ class Guard:
             await self.app(scope, receive, send)
             return
         host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        if host.rpartition(":")[0 if _has_port(host) else 2].lower() in LOCAL_NAMES:
+        if _without_port(host) in LOCAL_NAMES:
             await self.app(scope, receive, with_headers)
             return
         detail = f"host {clip(host)!r} is not served; call it by one of {', '.join(LOCAL_NAMES)}."
         await Problem("wrong-host", detail).response()(scope, receive, with_headers)
 
 
-def _has_port(host: str) -> bool:
-    return host.rpartition(":")[2].isdigit()
+def _without_port(host: str) -> str:
+    name, _, port = host.lower().rpartition(":")
+    return name if port.isdigit() else host.lower()
 
 
 def _facts(request: Request) -> dict[str, Any]:

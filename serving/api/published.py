@@ -124,8 +124,7 @@ class Published:
             run = current_run(self.state_dir)
             before = self._held.view
             view = before if before and before.run.run_id == run.run_id else View(run)
-            for warm in ("merchants", "reasons", "warnings"):
-                getattr(view.run, warm)
+            view.listing("at_risk", None, None, None, "en")  # read now, so that nobody waits for it
             return Held(signature, view)
         except Refused as refused:
             return Held(signature, self._held.view if signature else None, _for_callers(refused, self.state_dir))

@@ -61,8 +61,8 @@ def reasons(
 
     Returns
     -------
-    One row a merchant and reason, in the order of `contributions`, strongest first: `rank` from 1, the group's `contribution`, the `feature`
-    that contributes most to it, and the sentence in both languages.
+    One row a merchant and reason, in the order of `contributions`, strongest first: `rank` from 1, the group's `contribution`,
+    the `feature` that contributes most to it, and the sentence in both languages.
     """
     names = [str(name) for name in contributions.columns if name != BASE]
     groups = groups_of(names, module_of)
@@ -105,12 +105,13 @@ def _main_features(
     row: NDArray[np.intp],
     keys: NDArray[np.object_],
 ) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
-    """The feature with the largest push in each (row, group), one whose value is known where there is one that pushes; and whether it is."""
+    """The feature that pushes most in each (row, group), of those whose value is known where any of them pushes; and whether it is."""
     feature, known = np.full(len(row), None, dtype=object), np.zeros(len(row), bool)
     for key in dict.fromkeys(keys):
         here = np.flatnonzero(keys == key)
-        members = [name for name in names if groups[name] == key]
-        parts = push[np.ix_(row[here], [names.index(name) for name in members])]
+        places = np.array([place for place, name in enumerate(names) if groups[name] == key])
+        members = [names[place] for place in places]
+        parts = push[np.ix_(row[here], places)]
         values = [frame[name].notna().to_numpy()[row[here]] if name in frame else np.zeros(len(here), bool) for name in members]
         has_value = np.stack(values, axis=1) & (parts > 0)
         best = np.where(has_value.any(axis=1), np.where(has_value, parts, -np.inf).argmax(axis=1), parts.argmax(axis=1))
@@ -140,9 +141,7 @@ def _told(
         described = describe(name)
         values = frame[name].to_numpy()[row[here]].tolist() if name in frame else [None] * len(here)
         for lang, style in styles.items():
-            texts[lang][here] = [
-                plain_sentence(name, v if k else None, described, style) for v, k in zip(values, known[here], strict=True)
-            ]
+            texts[lang][here] = [plain_sentence(name, v if k else None, described, style) for v, k in zip(values, known[here], strict=True)]
     return texts
 
 

@@ -59,8 +59,8 @@ class Rules(Entry):
     def names(self) -> frozenset[str]:
         """Every name that a condition looks at."""
         conditions: list[Condition] = [step for ladder in self.scorecard.ladders for step in ladder.steps]
-        for rule in (*self.stages, *self.warnings):
-            conditions.extend(rule.when)
+        conditions += [condition for stage in self.stages for condition in stage.when]
+        conditions += [condition for kind in self.warnings for condition in kind.when]
         return frozenset(condition.name for condition in conditions)
 
     def check_names(self, known: Iterable[str]) -> None:
@@ -103,7 +103,7 @@ class Rules(Entry):
 
     def items(self, graded: Graded, merchant: str) -> pd.DataFrame:
         """The scorecard of one merchant line by line: section, name, points, maximum, whether known, words of the step met."""
-        points = graded.items.loc[merchant]
+        points = graded.items.loc[[merchant]].iloc[0].to_dict()
         return pd.DataFrame([self.item_line(ladder.column, points[ladder.column]) for ladder in self.scorecard.ladders])
 
     def item_line(self, column: str, points: float) -> dict[str, object]:

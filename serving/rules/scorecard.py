@@ -99,9 +99,7 @@ class Scorecard(Entry):
         total = sum(parts.values())
         if abs(total - 100) > 1e-6:
             said = ", ".join(f"{name} {most:g}" for name, most in parts.items())
-            raise ValueError(
-                f"the most that can be earned is {total:g} points ({said}), expected 100; change points until they total 100"
-            )
+            raise ValueError(f"the most that can be earned is {total:g} points ({said}), expected 100; change points until they total 100")
         return self
 
     def score(self, columns: Columns) -> Points:

@@ -39,9 +39,7 @@ def check_tiers(tiers: tuple[Tier, ...]) -> None:
         raise ValueError(f"a tier is given twice among {', '.join(names)}; give each once")
     for tier in tiers:
         if tier.at_least >= tier.upper or tier.at_least > 100:
-            raise ValueError(
-                f"tier {tier.name} from {tier.at_least:g} to {tier.upper:g} points cannot be reached; widen its bounds"
-            )
+            raise ValueError(f"tier {tier.name} from {tier.at_least:g} to {tier.upper:g} points cannot be reached; widen its bounds")
     rising = sorted(tiers, key=lambda tier: tier.at_least)
     reached = 0.0
     for position, tier in enumerate(rising):

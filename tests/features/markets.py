@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from features.snapshot import Market
 from features.tables import TABLES
+from features.tiles import EMPTY, Need, entities_of_rows, needed, tiles_of_rows
 
 Tables = dict[str, pd.DataFrame]
 ZONE = "Europe/Berlin"
@@ -336,3 +337,25 @@ def same(left: pd.Series, right: pd.Series) -> bool:
         return left.dtype == right.dtype and bool(np.all((a == b) | (pd.isna(a) & pd.isna(b))))
     a, b = left.to_numpy(), right.to_numpy()
     return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True) and np.array_equal(np.signbit(a[a == 0]), np.signbit(b[b == 0]))
+
+
+class NoEngine:
+    """Answers nothing: whoever asks it has touched raw events again."""
+
+    def columns(self, sql: str) -> dict[str, np.ndarray]:
+        raise AssertionError(f"asked for {sql}")
+
+
+def rows_of(market: Market, stream: str) -> dict[str, np.ndarray]:
+    """A stream's rows as integers, in the order in which they lie, `EMPTY` where missing: what arrives with a request."""
+    found = market.source.connection.execute(f"SELECT * FROM stream_{stream}").fetchnumpy()
+    return {name: np.ma.filled(values.astype(np.int64), EMPTY) for name, values in found.items()}
+
+
+def by_numpy(market: Market) -> Market:
+    """The same market on tiles that numpy made of the raw events: the path of events that come with a request."""
+    needs = {"orders": Need((), ())} | needed(market.features.values())
+    rows = {stream: rows_of(market, stream) for stream in needs}
+    tiles = {stream: tiles_of_rows(rows[stream], need.measures) for stream, need in needs.items()}
+    entities = {(stream, name): entities_of_rows(rows[stream], name) for stream, need in needs.items() for name in need.entities}
+    return Market(market.source, market.features, NoEngine(), tiles, entities)

@@ -127,9 +127,7 @@ def market(snapshot: pd.DataFrame, settings: SimpleNamespace) -> SimpleNamespace
     """A stand-in for `features.snapshot.Market` with names that want to be formulas."""
     ids = snapshot.index
     names = [HOSTILE[row % len(HOSTILE)] for row in range(len(ids))]
-    merchants = pd.DataFrame(
-        {"merchant_id": ids, "name": names, "owner": ["Ann" if row % 2 else "Ben" for row in range(len(ids))]}
-    )
+    merchants = pd.DataFrame({"merchant_id": ids, "name": names, "owner": ["Ann" if row % 2 else "Ben" for row in range(len(ids))]})
     return SimpleNamespace(
         settings=settings, merchants=merchants, snapshot=lambda cutoff: snapshot, source=SimpleNamespace(fingerprint="f00d")
     )
@@ -164,8 +162,7 @@ def bundle(model: Model, golden: dict[str, Any], tmp_path: Path) -> Callable[...
         files = {**model.to_files(), "golden.json": json.dumps(golden).encode()}
         state, version = tmp_path / "state", "abcdef012345"
         changed = files | {
-            name.replace("__", "/").replace("_txt", ".txt").replace("_json", ".json"): content
-            for name, content in replaced.items()
+            name.replace("__", "/").replace("_txt", ".txt").replace("_json", ".json"): content for name, content in replaced.items()
         }
         folder = state / "bundles" / version
         for name, content in changed.items():

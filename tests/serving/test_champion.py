@@ -1,4 +1,4 @@
-"""The champion is loaded only when hash, structure, first load and golden rows agree; else one sentence, and the process lives."""
+"""The champion is loaded only when hashes, structure, first load and golden rows agree; else one sentence and a live process."""
 
 from __future__ import annotations
 

@@ -90,9 +90,7 @@ def test_group_sums_and_base_add_up_to_the_log_odds(model: Model, snapshot: pd.D
         ("gap_sd", {"gap_sd": np.nan}, "Spread of the days between orders: unknown", "下单间隔的波动：未知"),
     ],
 )
-def test_reasons_are_told_with_the_merchants_own_numbers(
-    feature: str, facts: dict[str, object], english: str, chinese: str
-) -> None:
+def test_reasons_are_told_with_the_merchants_own_numbers(feature: str, facts: dict[str, object], english: str, chinese: str) -> None:
     assert said({feature: 0.5}, facts) == (english, chinese)
 
 
@@ -162,18 +160,16 @@ def wild(merchants: int) -> pd.DataFrame:
         if one.is_text:
             columns[name] = np.array(["{brace}", "=cmd", None], dtype=object)[rng.integers(0, 3, merchants)]
         else:
-            columns[name] = np.where(
-                rng.random(merchants) < 0.5, rng.choice(special, merchants), rng.gamma(1, 10, merchants)
-            ).astype(np.float32)
+            columns[name] = np.where(rng.random(merchants) < 0.5, rng.choice(special, merchants), rng.gamma(1, 10, merchants)).astype(
+                np.float32
+            )
     return pd.DataFrame(columns, index=pd.Index([f"m{row}" for row in range(merchants)], name="merchant_id"))
 
 
 @pytest.mark.parametrize(("head", "direction"), [("churn", "raises"), ("churn", "lowers"), ("growth", "raises")])
 def test_wild_numbers_never_break_a_sentence(head: str, direction: str) -> None:
     frame = wild(1500)
-    pushes = pd.DataFrame(np.random.default_rng(1).normal(0, 1, frame.shape), index=frame.index, columns=frame.columns).assign(
-        base=0.0
-    )
+    pushes = pd.DataFrame(np.random.default_rng(1).normal(0, 1, frame.shape), index=frame.index, columns=frame.columns).assign(base=0.0)
     table = reasons(pushes, frame, cutoff=CUTOFF, currency="EUR", head=head, direction=direction)  # type: ignore[arg-type]
     for lang in ("en", "zh"):
         texts = table[f"sentence_{lang}"]
@@ -184,9 +180,7 @@ def test_wild_numbers_never_break_a_sentence(head: str, direction: str) -> None:
 
 def test_five_thousand_merchants_take_less_than_three_seconds() -> None:
     frame = wild(5000)
-    pushes = pd.DataFrame(np.random.default_rng(1).normal(0, 1, frame.shape), index=frame.index, columns=frame.columns).assign(
-        base=0.0
-    )
+    pushes = pd.DataFrame(np.random.default_rng(1).normal(0, 1, frame.shape), index=frame.index, columns=frame.columns).assign(base=0.0)
     begun = perf_counter()
     assert len(reasons(pushes, frame, cutoff=CUTOFF, currency="EUR")) > 14_000
     assert perf_counter() - begun < 3

@@ -107,9 +107,7 @@ def test_a_file_that_cannot_be_read_is_refused(path: str) -> None:
 
 
 def test_the_best_step_of_a_ladder_counts_once() -> None:
-    graded = parse_rules(SMALL).apply(
-        frame(sales=[5, 10, 100], scale=["small", "small", "large"], change=[-1, 0, 1], refunds=[0, 0, 0.5])
-    )
+    graded = parse_rules(SMALL).apply(frame(sales=[5, 10, 100], scale=["small", "small", "large"], change=[-1, 0, 1], refunds=[0, 0, 0.5]))
     assert graded.table["points"].tolist() == [0, 20, 75]
     assert graded.table["tier"].tolist() == ["B", "B", "A"]
 
@@ -225,17 +223,13 @@ def test_no_warnings_and_no_merchants() -> None:
 
 def test_the_order_of_rows_does_not_matter() -> None:
     rng = np.random.default_rng(1)
-    rows = frame(
-        gmv_180d=rng.uniform(0, 9, 50).tolist(), tenure_days=[400.0] * 50, days_since_last_order=rng.uniform(1, 200, 50).tolist()
-    )
+    rows = frame(gmv_180d=rng.uniform(0, 9, 50).tolist(), tenure_days=[400.0] * 50, days_since_last_order=rng.uniform(1, 200, 50).tolist())
     shuffled = rows.sample(frac=1, random_state=1)
     pd.testing.assert_frame_equal(grade(rows).loc[shuffled.index], grade(shuffled))
 
 
 def test_a_rank_is_the_share_below_with_ties_half() -> None:
-    ranked = (
-        SMALL.replace('"sales"', '"sales_rank"').replace("value = 100", "value = 0.75").replace("value = 10,", "value = 0.25,")
-    )
+    ranked = SMALL.replace('"sales"', '"sales_rank"').replace("value = 100", "value = 0.75").replace("value = 10,", "value = 0.25,")
     rules = parse_rules(ranked)
     graded = rules.apply(frame(sales=[1.0, 1.0, 5.0, 9.0]))  # ranks .25 .25 .625 .875
     assert graded.items["explicit.sales_rank"].tolist() == [20, 20, 20, 60]

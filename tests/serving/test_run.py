@@ -89,9 +89,7 @@ def tables(value: int = 1) -> dict[str, pd.DataFrame]:
 
 def killed(folder: Path, how: str) -> dict[str, object]:
     """What stands after a kill at each step: the value of the run, or the refusal."""
-    done = subprocess.run(
-        [sys.executable, "-c", KILLER, str(folder), json.dumps(STEPS), how], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", KILLER, str(folder), json.dumps(STEPS), how], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == dict.fromkeys(STEPS, 9), "a step was never reached"
     standing: dict[str, object] = {}
     for number, step in enumerate(STEPS):
@@ -147,7 +145,7 @@ def test_publishing_an_old_result_again_makes_it_current(tmp_path: Path) -> None
 
 
 def test_without_a_run_it_says_what_to_type(tmp_path: Path) -> None:
-    with pytest.raises(DataRefused, match="no run is published .* type `keepwell score` first"):
+    with pytest.raises(DataRefused, match=r"no run is published .* type `keepwell score` first"):
         current_run(tmp_path)
 
 

@@ -72,9 +72,7 @@ def test_scoring_twice_gives_the_same(market: SimpleNamespace, model: Model, rul
         pd.testing.assert_frame_equal(table, again.tables[name])
 
 
-def test_nobody_known_and_nobody_active_are_refused(
-    market: SimpleNamespace, model: Model, rules: Rules, snapshot: pd.DataFrame
-) -> None:
+def test_nobody_known_and_nobody_active_are_refused(market: SimpleNamespace, model: Model, rules: Rules, snapshot: pd.DataFrame) -> None:
     def of(frame: pd.DataFrame) -> SimpleNamespace:
         return SimpleNamespace(**{**vars(market), "snapshot": lambda cutoff: frame})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,7 +31,7 @@ def merchant(request: Request) -> Response:
             f"{view.run.cutoff}; use an id of the platform's merchants table.",
         )
     told = explain(view.run, wanted, lang=lang, previous=_previous(request, view))
-    graded = prediction(view, wanted, lang).model_dump()
+    graded = predictions(view, [wanted], lang)[0].model_dump()
     return answered(MerchantAnswer(**told | {"horizon_days": horizon_days(view), **graded, "action": told["action"]}))
 
 
@@ -40,23 +41,32 @@ async def predict(request: Request) -> Response:
     return await run_in_threadpool(_predicted, request, question)
 
 
-def prediction(view: View, merchant_id: str, lang: Lang) -> Prediction:
-    """What the run says of an id: scores, or why there are none."""
-    merchants = view.run.merchants
-    if merchant_id not in merchants.index:
+def predictions(view: View, merchant_ids: Sequence[str], lang: Lang) -> list[Prediction]:
+    """What the run says of some ids, in their order: scores, or why there are none."""
+    table = view.run.merchants
+    names = [name for name in (*Scores.model_fields, *Money.model_fields, *_graded(lang)) if name in table]
+    place = table.index.get_indexer(list(merchant_ids))
+    columns = [table[name].take(place[place >= 0]).tolist() for name in names]
+    rows = ({name: plain(value) for name, value in zip(names, row, strict=True)} for row in zip(*columns, strict=True))
+    return [_prediction(name, next(rows) if at >= 0 else None, lang) for name, at in zip(merchant_ids, place, strict=True)]
+
+
+def _graded(lang: Lang) -> tuple[str, ...]:
+    return ("no_score", f"no_score_{lang}", "tier", "stage", f"action_{lang}")
+
+
+def _prediction(merchant_id: str, row: dict[str, Any] | None, lang: Lang) -> Prediction:
+    if row is None:
         return Prediction(merchant_id=merchant_id, status="unknown")
-    row = {name: plain(value) for name, value in merchants.loc[merchant_id].items()}
-    known = {name: row.get(name) for name in ("tier", "stage")} | {"action": row.get(f"action_{lang}")}
+    known = {"merchant_id": merchant_id, "tier": row["tier"], "stage": row["stage"], "action": row[f"action_{lang}"]}
     if row["no_score"] is not None:
-        why = NoScore(reason=row["no_score"], words=row[f"no_score_{lang}"])
-        return Prediction(merchant_id=merchant_id, status="no_score", no_score=why, **known)
-    scores, money = Scores(**_of(row, Scores)), Money(**_of(row, Money))
-    return Prediction(merchant_id=merchant_id, status="scored", scores=scores, money=money, **known)
+        return Prediction(**known, status="no_score", no_score=NoScore(reason=row["no_score"], words=row[f"no_score_{lang}"]))
+    return Prediction(**known, status="scored", scores=Scores(**_of(row, Scores)), money=Money(**_of(row, Money)))
 
 
 def _predicted(request: Request, question: PredictQuestion) -> Response:
     view = published(request).now()
-    found = [prediction(view, merchant_id, question.lang) for merchant_id in question.merchant_ids]
+    found = predictions(view, question.merchant_ids, question.lang)
     return answered(PredictAnswer(**view.facts, horizon_days=horizon_days(view), predictions=found))
 
 

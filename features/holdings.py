@@ -1,0 +1,116 @@
+"""What is kept of a source between snapshots: tiles, value-days and attributes, and kernels over some of the merchants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.engines import Engine
+from features.kernel import Kernel
+from features.program import Plan
+from features.tiles import EntityDays, Need, Rows, Tiles, entities_from, entities_of_rows, entity_sql, tile_sql, tiles_from, tiles_of_rows
+from features.verbs import Measure
+
+ALWAYS = {"orders": Need((), ())}
+"""Orders decide which merchants exist, whatever features are asked for."""
+
+
+@dataclass
+class Holdings:
+    """The kept tiles of all merchants, in the order of `merchants` (one row each, sorted by id)."""
+
+    merchants: pd.DataFrame
+    engine: Engine
+    _tiles: dict[str, Tiles] = field(default_factory=dict)
+    _entities: dict[tuple[str, str], EntityDays] = field(default_factory=dict)
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """The merchants' ids."""
+        return self.merchants["merchant_id"].to_numpy(object)
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Day on which each merchant became known."""
+        return self.merchants["known"].to_numpy(np.int64)
+
+    @cached_property
+    def joined(self) -> np.ndarray:
+        """Day on which each merchant joined."""
+        return self.merchants["joined"].to_numpy(np.int64)
+
+    @cached_property
+    def attributes(self) -> dict[str, np.ndarray]:
+        """Numbers as float64, texts as objects with None where missing."""
+        values = {name: self.merchants[name] for name in self.merchants.columns if name != "merchant_id"}
+        return {n: v.to_numpy(float) if pd.api.types.is_numeric_dtype(v) else texts(v.to_numpy(object)) for n, v in values.items()}
+
+    @cached_property
+    def _group_codes(self) -> dict[str, np.ndarray]:
+        return {name: pd.factorize(values)[0] for name, values in self.attributes.items()}
+
+    @cached_property
+    def _code_of_group(self) -> dict[str, dict[Any, int]]:
+        return {name: dict(zip(self.attributes[name], codes.tolist(), strict=True)) for name, codes in self._group_codes.items()}
+
+    def group_of(self, by: str | None, profile: Mapping[str, Any]) -> int:
+        """The group of a merchant that is not held, by its own attributes; -1 where nobody shares it."""
+        return 0 if by is None else self._code_of_group[by].get(profile.get(by), -1)
+
+    def groups(self, by: str | None, day: int, codes: np.ndarray) -> np.ndarray:
+        """Group (n,) of some merchants by an attribute, -1 where it is missing or not known before `day`."""
+        if by is None:
+            return np.zeros(len(codes), np.int64)
+        return np.where(self.known[codes] < day, self._group_codes[by][codes], -1)
+
+    def tiles(self, stream: str, measures: Sequence[Measure]) -> Tiles:
+        """The tiles of a stream for all merchants, kept for the next call."""
+        kept = self._tiles.get(stream)
+        if kept is None or not kept.measures.keys() >= set(measures):
+            wanted = sorted({*measures, *(kept.measures if kept else ())}, key=repr)
+            kept = self._tiles[stream] = tiles_from(self.engine.columns(tile_sql(stream, wanted)), wanted)
+        return kept
+
+    def keep(self, plan: Plan) -> None:
+        """Fetch the tiles that a plan needs and that are not kept yet."""
+        for stream, need in (ALWAYS | dict(plan.needs)).items():
+            self.tiles(stream, need.measures)
+            for name in need.entities:
+                if (stream, name) not in self._entities:
+                    self._entities[stream, name] = entities_from(self.engine.columns(entity_sql(stream, name)))
+
+    def kernel(self, low: int, high: int, days: np.ndarray, plan: Plan) -> Kernel:
+        """The kernel of merchants `low` to `high - 1`."""
+        needs = ALWAYS | dict(plan.needs)
+        tiles = {stream: self._tiles[stream].of(low, high) for stream in needs}
+        entities = {(s, name): self._entities[s, name].of(low, high) for s, need in needs.items() for name in need.entities}
+        attributes = {name: values[low:high] for name, values in self.attributes.items()}
+        return Kernel(high - low, days, tiles, entities, attributes, self.known[low:high])
+
+
+def texts(values: np.ndarray) -> np.ndarray:
+    """Texts (n,) with None where missing."""
+    return np.where(pd.isna(values), None, values)
+
+
+def inline_kernel(events: Mapping[str, Rows], profile: Mapping[str, Any], known: int, day: int, plan: Plan) -> Kernel:
+    """The kernel of one merchant whose events came with the request.
+
+    Parameters
+    ----------
+    events : by stream, its integer rows as `features.tables` describes them, `merchant` all zero; streams left out are empty.
+    profile : attributes by name; those left out are missing.
+    """
+    nothing = {name: np.zeros(0, np.int64) for name in ("merchant", "day", "seen")}
+    tiles, entities = {}, {}
+    for stream, need in (ALWAYS | dict(plan.needs)).items():
+        rows = events.get(stream) or nothing | {str(m.field): nothing["day"] for m in need.measures} | dict.fromkeys(need.entities, nothing["day"])
+        tiles[stream] = tiles_of_rows(rows, need.measures)
+        entities |= {(stream, name): entities_of_rows(rows, name) for name in need.entities}
+    attributes = {name: np.array([value if isinstance(value, str) or value is None else float(value)]) for name, value in profile.items()}
+    return Kernel(1, np.array([day]), tiles, entities, attributes, np.array([known]))

@@ -1,0 +1,122 @@
+"""The BentoML service: the API and page over the published run. The only import of bentoml.
+
+`serve` is what `keepwell serve` does: BentoML's worker in this process, one address, one line printed, nothing sent anywhere.
+BentoML answers /livez; everything else is answered by `serving.api`, so that nothing that BentoML opens by default (its docs,
+schema and metrics) is reachable.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import bentoml
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from features.errors import UsageRefused
+from serving.api.app import create_app
+from serving.api.problem import Problem
+from serving.api.published import Published
+
+STATE = "KEEPWELL_STATE_DIR"
+ADDRESS = "KEEPWELL_ADDRESS"
+OF_BENTOML = ("/livez",)
+HOSTS = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
+DRAIN_SECONDS = 10
+
+
+class Front:
+    """The application in front of BentoML's own routes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.bentoml = app
+        runs = Published(Path(os.environ.get(STATE, ".keepwell")))
+        with suppress(Problem):
+            runs.now()
+        self.app = create_app(runs)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send a request to whom it is for."""
+        ours = scope["type"] == "http" and scope["path"] not in OF_BENTOML
+        await (self.app if ours else self.bentoml)(scope, receive, send)
+
+
+@bentoml.service(
+    name="keepwell",
+    traffic={"timeout": 30},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+    http={"host": "127.0.0.1"},
+)
+class Keepwell:
+    """The published run, served."""
+
+    @bentoml.on_startup
+    def tell(self) -> None:
+        """Say where the page is, once it can be opened."""
+        gc.freeze()
+        if ADDRESS in os.environ:
+            print(f"Keepwell serves at {os.environ[ADDRESS]} (stop with Ctrl+C)", flush=True)
+
+
+Keepwell.add_asgi_middleware(Front)
+
+
+def serve(config_state_dir: Path, host: str = "127.0.0.1", port: int = 3000) -> None:
+    """Serve the runs of a state directory until stopped; requests under way are finished first.
+
+    Parameters
+    ----------
+    port : 0 takes a free one; the line printed says which.
+
+    Raises
+    ------
+    UsageRefused : a host that others can reach, a port that is none or taken.
+    """
+    state = Path(config_state_dir).resolve()
+    with _bound(host, port) as listening:
+        name, number = listening.getsockname()[:2]
+        os.environ |= _environment(state, f"http://{f'[{name}]' if ':' in name else name}:{number}/", number)
+        logging.getLogger("bentoml").setLevel(logging.WARNING)
+        server = uvicorn.Config(
+            Keepwell.to_asgi(),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(server).run(sockets=[listening])
+
+
+def _environment(state: Path, address: str, port: int) -> dict[str, str]:
+    """No telemetry, and a home of BentoML's own for each server."""
+    home = str(state / "bentoml" / str(port))
+    return {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": home, STATE: str(state), ADDRESS: address}
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that already takes calls, so that the address is ours before it is told."""
+    address = "127.0.0.1" if host == "localhost" else host
+    if address not in HOSTS:
+        raise UsageRefused(
+            f"host {host!r} can be reached from elsewhere, and there are no keys yet to say who may read; use 127.0.0.1, "
+            "if need be behind a proxy that asks who is calling."
+        )
+    if not 0 <= port <= 65535:
+        raise UsageRefused(f"port {port} is none; give one from 1 to 65535, or 0 for any that is free.")
+    listening = socket.socket(HOSTS[address], socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((address, port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise UsageRefused(f"port {port} cannot be used: {(error.strerror or 'refused').lower()}; give another one.") from None
+    return listening
