@@ -41,7 +41,7 @@ class Grid:
     def frame(self, merchant: np.ndarray, slot: np.ndarray, index: pd.Index, names: Sequence[str]) -> pd.DataFrame:
         """The cells (merchant, slot) as rows, with the columns `names`: numbers first, each kind in one block."""
         numbers = [name for name in names if name in self.places]
-        block = self.numbers if len(numbers) == len(self.places) else self.numbers[[self.places[name] for name in numbers]]
+        block = self.numbers if numbers == list(self.places) else self.numbers[[self.places[name] for name in numbers]]
         frame = pd.DataFrame(block[:, merchant, slot].T, index=index, columns=pd.Index(numbers, dtype=object), copy=False)
         words = [name for name in names if name in self.texts]
         if not words:

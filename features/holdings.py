@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from features.program import Plan
 from features.tiles import EntityDays, Need, Rows, Tiles, entities_from, entities_of_rows, entity_sql, tile_sql, tiles_from, tiles_of_rows
 from features.verbs import Measure
 
+CELLS = 65_536
+"""Tiles, value-days and cells (merchant, cutoff) that one block of the kernel holds, small enough for the processor's cache."""
+EVENTS = 1_000_000
+"""Raw events that the engine groups at a time."""
 ALWAYS = {"orders": Need((), ())}
 """Orders decide which merchants exist, whatever features are asked for."""
 
@@ -73,8 +78,25 @@ class Holdings:
         kept = self._tiles.get(stream)
         if kept is None or not kept.measures.keys() >= set(measures):
             wanted = sorted({*measures, *(kept.measures if kept else ())}, key=repr)
-            kept = self._tiles[stream] = tiles_from(self.engine.columns(tile_sql(stream, wanted)), wanted)
+            sql = [tile_sql(stream, wanted, low, high) for low, high in self._ranges(stream)]
+            kept = self._tiles[stream] = Tiles.joined([tiles_from(self.engine.columns(one), wanted) for one in sql])
         return kept
+
+    def _ranges(self, stream: str) -> list[tuple[int, int]]:
+        """Ranges of merchants whose raw events the engine groups at a time, so that memory stays small."""
+        rows = int(self.engine.columns(f"SELECT COUNT(*) AS n FROM stream_{stream}")["n"][0])
+        edges = np.linspace(0, len(self.ids), 1 + min(1 + rows // EVENTS, max(1, len(self.ids)))).astype(int).tolist()
+        return list(pairwise(edges))
+
+    def blocks(self, plan: Plan, cutoffs: int) -> list[tuple[int, int]]:
+        """Ranges of merchants with about as many tiles and cells as the processor's cache holds."""
+        size = np.full(len(self.ids), cutoffs)
+        for stream, need in (ALWAYS | dict(plan.needs)).items():
+            for rows in (self._tiles[stream], *(self._entities[stream, name] for name in need.entities)):
+                size += np.bincount(rows.merchant, minlength=len(size))
+        block = (np.cumsum(size) - size) // CELLS
+        starts = np.flatnonzero(np.diff(block, prepend=-1)).tolist()
+        return list(pairwise([*starts, len(size)]))
 
     def keep(self, plan: Plan) -> None:
         """Fetch the tiles that a plan needs and that are not kept yet."""
@@ -82,7 +104,8 @@ class Holdings:
             self.tiles(stream, need.measures)
             for name in need.entities:
                 if (stream, name) not in self._entities:
-                    self._entities[stream, name] = entities_from(self.engine.columns(entity_sql(stream, name)))
+                    sql = [entity_sql(stream, name, low, high) for low, high in self._ranges(stream)]
+                    self._entities[stream, name] = EntityDays.joined([entities_from(self.engine.columns(one)) for one in sql])
 
     def kernel(self, low: int, high: int, days: np.ndarray, plan: Plan) -> Kernel:
         """The kernel of merchants `low` to `high - 1`."""

@@ -75,7 +75,7 @@ class Kernel:
         if first == last:
             return (days >= first).astype(np.int64)
         table = self.once("slots", lambda: np.searchsorted(self.cutoffs, np.arange(first - 1, last + 1), side="right"))
-        return table[np.minimum(np.maximum(days, first - 1), last) - (first - 1)]
+        return table.take(days - (first - 1), mode="clip")
 
     def cells(self, merchant: np.ndarray, days: np.ndarray) -> np.ndarray:
         """Flat positions (merchant, first cutoff that sees the day) in a table with one column more than there are cutoffs."""
@@ -156,23 +156,21 @@ def _value_days(kernel: Kernel, stream: str, name: str) -> EntityDays:
     return EntityDays(tiles.merchant[first], code[first], tiles.day[first], tiles.seen[first])
 
 
-def _steps(kernel: Kernel, node: Entities) -> tuple[np.ndarray, ...]:
-    """When a value-day enters and leaves the window, and on how many days the value was in the window just before.
+DAY_BITS = 41
 
-    Returns cells and levels of the entries, then of the exits. Exits come before entries of the same day. Because each
-    group enters as often as it exits, the level is a difference of positions in two sorted lists.
+
+def _steps(kernel: Kernel, node: Entities) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """When value-days enter and leave the window: merchant, and two sorted lists of (group, day) packed in one integer.
+
+    A group is a merchant's value. It enters as often as it leaves, so entry `j` and exit `j` of the lists are of the same group, and
+    the value was in the window on as many days as `j` exceeds the number of exits up to entry `j`. Exits come before entries of the same day.
     """
     rows = kernel.once(("value days", node.stream, node.field), lambda: _value_days(kernel, node.stream, node.field))
+    group = kernel.once(("groups", node.stream, node.field), lambda: _groups(rows) << DAY_BITS)
     start = np.maximum(rows.seen, rows.day + node.skip)
     end = np.maximum(start, rows.day + node.skip + node.days) if node.days is not None else np.full(len(start), NEVER)
-    seen = start < end
-    group, merchant = _groups(rows)[seen], rows.merchant[seen]
-    enters, leaves = (np.sort((group << 41) | days[seen]) for days in (start, end))
-    place = np.arange(len(group))
-    level_in = place - np.searchsorted(leaves, enters, side="right")
-    level_out = np.searchsorted(enters, leaves, side="left") - place
-    day = (1 << 41) - 1
-    return kernel.cells(merchant, enters & day), level_in, kernel.cells(merchant, leaves & day), level_out
+    seen = np.flatnonzero(start < end)
+    return rows.merchant[seen], np.sort((group + start)[seen]), np.sort((group + end)[seen])
 
 
 def _groups(rows: EntityDays) -> np.ndarray:
@@ -181,22 +179,50 @@ def _groups(rows: EntityDays) -> np.ndarray:
     return np.cumsum(changed)
 
 
-RISE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "distinct": lambda level: level == 0,
-    "repeat": lambda level: level == 1,
-    "squares": lambda level: 2 * level + 1,
-    "days": lambda level: level >= 0,
-}
-"""By how much the answer rises when a value that was in the window on `level` days enters once more."""
+def _rises(how: str, enter: np.ndarray, leave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """By how much the answer rises at each entry, and falls at each exit.
+
+    `distinct` rises when the value was not in the window (the exit before this entry is over), `repeat` when it was on one day.
+    """
+    if how == "squares":
+        place = np.arange(len(enter))
+        level_in = place - np.searchsorted(leave, enter, side="right")
+        level_out = np.searchsorted(enter, leave, side="left") - place
+        return 2 * level_in + 1, 2 * level_out - 1
+    none_before, none_after = np.ones(len(enter), bool), np.ones(len(enter), bool)
+    np.greater_equal(enter[1:], leave[:-1], out=none_before[1:])
+    np.greater_equal(enter[1:], leave[:-1], out=none_after[:-1])
+    if how == "distinct":
+        return none_before, none_after
+    at_most_one_before, at_most_one_after = np.ones(len(enter), bool), np.ones(len(enter), bool)
+    np.greater_equal(enter[2:], leave[:-2], out=at_most_one_before[2:])
+    np.greater_equal(enter[2:], leave[:-2], out=at_most_one_after[:-2])
+    return at_most_one_before & ~none_before, at_most_one_after & ~none_after
 
 
 def _entities(kernel: Kernel, node: Entities) -> np.ndarray:
     if node.how == "new":
         return _new(kernel, node)
+    if node.how == "days" or (node.how, node.field) == ("distinct", "day"):
+        return _count(kernel, node)
     key = ("steps", node.stream, node.field, node.days, node.skip)
-    enter, level_in, leave, level_out = kernel.once(key, lambda: _steps(kernel, node))
-    rise = RISE[node.how]
-    return kernel.before(enter, rise(level_in)) - kernel.before(leave, rise(level_out - 1))
+    merchant, enter, leave = kernel.once(key, lambda: _steps(kernel, node))
+    up, down = _rises(node.how, enter, leave)
+    day = (1 << DAY_BITS) - 1
+    risen, fallen = (np.flatnonzero(each) for each in (up, down))
+    gained = kernel.before(kernel.cells(merchant[risen], enter[risen] & day), up[risen])
+    return gained - kernel.before(kernel.cells(merchant[fallen], leave[fallen] & day), down[fallen])
+
+
+def _count(kernel: Kernel, node: Entities) -> np.ndarray:
+    """Value-days in the window; a day is a value that occurs once, so its distinct values are its value-days."""
+    rows = kernel.once(("value days", node.stream, node.field), lambda: _value_days(kernel, node.stream, node.field))
+
+    def known_older_than(age: int) -> np.ndarray:
+        days = kernel.cells(rows.merchant, np.maximum(rows.seen, rows.day + age))
+        return kernel.once(("value days older", node.stream, node.field, age), lambda: kernel.before(days, None))
+
+    return known_older_than(node.skip) - (0 if node.days is None else known_older_than(node.skip + node.days))
 
 
 def _new(kernel: Kernel, node: Entities) -> np.ndarray:

@@ -103,8 +103,8 @@ class Checker:
             self.notes.append(f"table {table}: {found}; {check.remedy}.")
         if (key := TABLES[table].key) is not None:
             self._check_key(table, key)
-        if table == "leads" and "merchant_id" in cells:
-            self._note_unlinked_leads()
+        if table == "leads":
+            self._note_unlinked_leads("merchant_id" in cells)
 
     def check_merchants(self, table: str, joined: int) -> None:
         """Refuse orders of unknown merchants; note other rows of theirs."""
@@ -207,8 +207,8 @@ class Checker:
             found = f'has a duplicate {key}: {row[0]:,} {many} more than once, such as "{_shown(row[1])}" ({row[2]} times)'
             self._refuse(table, found, "keep one row of each")
 
-    def _note_unlinked_leads(self) -> None:
-        unlinked = self._number("SELECT count(*) FROM read_leads WHERE merchant_id IS NULL")
+    def _note_unlinked_leads(self, linked: bool) -> None:
+        unlinked = self._number(f"SELECT count(*) FROM read_leads{' WHERE merchant_id IS NULL' if linked else ''}")
         if unlinked:
             self.notes.append(
                 f"table leads: {unlinked:,} of {self.counts['leads']:,} rows have no merchant_id; they are counted here and not used."

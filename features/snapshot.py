@@ -6,8 +6,7 @@ implementation of a feature, so there is no skew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -30,10 +29,9 @@ from features.source import Source, read_source
 from features.tiles import Rows, Tiles
 from features.verbs import Measure, Peers
 
+BLOCKS = 8
+"""Blocks of merchants in a part."""
 Cutoff = date | str | pd.Timestamp | np.datetime64 | int
-CELLS = 32_768
-"""Merchants times cutoffs that one block of the kernel holds, small enough for the processor's cache."""
-
 
 def day_number(cutoff: Cutoff) -> int:
     """Days from 1970-01-01 to a cutoff, which is the midnight at the start of a day in the platform's time zone."""
@@ -124,16 +122,26 @@ class Market:
         """Snapshots at several cutoffs, indexed by (`merchant_id`, `cutoff`); equal to `snapshot` at each, in one pass."""
         days, names = np.unique([day_number(cutoff) for cutoff in cutoffs]), self._names(only)
         present, grid = self._grid(days, names, None)
+        return self._framed(present, grid, days, names)
+
+    def _framed(self, present: np.ndarray, grid: Grid, days: np.ndarray, names: tuple[str, ...], first: int = 0) -> pd.DataFrame:
         merchant, slot = np.nonzero(present)
         moments = pd.DatetimeIndex([day_date(day) for day in days])
-        index = pd.MultiIndex.from_arrays([self.held.ids[merchant], moments[slot]], names=["merchant_id", "cutoff"])
+        index = pd.MultiIndex.from_arrays([self.held.ids[first + merchant], moments[slot]], names=["merchant_id", "cutoff"])
         return grid.frame(merchant, slot, index, names)
 
-    def columns(self, days: np.ndarray, only: Iterable[str] | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The raw form of `snapshots`: which rows exist, and each feature, all of shape (merchants, cutoffs)."""
-        names = self._names(only)
-        present, grid = self._grid(np.sort(days), names, None)
-        return present, {name: grid[name] for name in names}
+    def parts(self, cutoffs: Iterable[Cutoff], only: Iterable[str] | None = None) -> Iterator[pd.DataFrame]:
+        """`snapshots` in parts of some thousand merchants each, so that memory does not grow with the number of merchants."""
+        days, names = np.unique([day_number(cutoff) for cutoff in cutoffs]), self._names(only)
+        plan = self._plan(names)
+        self._keep_peers(days, plan, None)
+        self.held.keep(plan)
+        blocks = self.held.blocks(plan, len(days))
+        for start in range(0, len(blocks), BLOCKS):
+            some = blocks[start : start + BLOCKS]
+            present, grid = self._own(days, plan, some)
+            self._compare(days, plan, grid, np.arange(some[0][0], some[-1][1]))
+            yield self._framed(present, grid, days, names, some[0][0])
 
     def snapshot_of(self, cutoff: Cutoff, events: Mapping[str, Rows], profile: Mapping[str, Any], known: Cutoff | None = None) -> pd.DataFrame:
         """The snapshot of a merchant that the source does not hold, from its events: equal to what a batch would give it.
@@ -148,10 +156,12 @@ class Market:
         day = day_number(cutoff)
         plan = self._plan(self._all_names)
         attributes = dict.fromkeys(self.held.attributes) | {"joined": np.nan} | dict(profile)
-        kernel = inline_kernel(events, attributes, 0 if known is None else day_number(known), day, plan)
+        since = 0 if known is None else day_number(known)
+        kernel = inline_kernel(events, attributes, since, day, plan)
         grid = Grid.of(plan, (1, 1))
         grid.fill(slice(0, 1), kernel.run(plan.own), plan.own)
-        self._among_peers(kernel.cutoffs, plan, grid, lambda by, _: np.array([self.held.group_of(by, attributes)]))
+        group = {node.by: self.held.group_of(node.by, attributes if since < day else {}) for node in plan.peers}
+        self._among_peers(kernel.cutoffs, plan, grid, lambda by, _: np.array([group[by]]))
         return grid.frame(np.array([0]), np.array([0]), pd.Index(["inline"], dtype=object, name="merchant_id"), self._all_names)
 
     def tiles(self, stream: str, measures: Sequence[Measure]) -> Tiles:
@@ -195,37 +205,28 @@ class Market:
 
     def _grid(self, days: np.ndarray, names: tuple[str, ...], codes: np.ndarray | None) -> tuple[np.ndarray, Grid]:
         plan = self._plan(names)
-        present, grid = self._own(days, plan, self._blocks(len(days)) if codes is None else [(c, c + 1) for c in codes])
-        if plan.second:
-            chosen = self._everyone if codes is None else codes
-            self._keep_peers(days, plan, (present, grid) if codes is None else None)
-            self._among_peers(days, plan, grid, lambda by, day: self.held.groups(by, day, chosen))
+        present, grid = self._own(days, plan, None if codes is None else [(c, c + 1) for c in codes])
+        self._keep_peers(days, plan, (present, grid) if codes is None else None)
+        self._compare(days, plan, grid, self._everyone if codes is None else codes)
         return present, grid
 
-    def _blocks(self, cutoffs: int) -> list[tuple[int, int]]:
-        size, count = max(1, CELLS // cutoffs), len(self.held.ids)
-        return [(low, min(low + size, count)) for low in range(0, count, size)]
+    def _compare(self, days: np.ndarray, plan: Plan, grid: Grid, codes: np.ndarray) -> None:
+        if plan.second:
+            self._among_peers(days, plan, grid, lambda by, day: self.held.groups(by, day, codes))
 
-    def _own(self, days: np.ndarray, plan: Plan, blocks: list[tuple[int, int]]) -> tuple[np.ndarray, Grid]:
-        """Everything that a merchant's own events and attributes decide, block by block."""
+    def _own(self, days: np.ndarray, plan: Plan, chosen: list[tuple[int, int]] | None) -> tuple[np.ndarray, Grid]:
+        """Everything that a merchant's own events and attributes decide, block by block (threads would wait for each other's lock)."""
         self.held.keep(plan)
+        blocks = self.held.blocks(plan, len(days)) if chosen is None else chosen
         shape = (sum(high - low for low, high in blocks), len(days))
         present, grid = np.zeros(shape, bool), Grid.of(plan, shape)
-        ends = np.cumsum([high - low for low, high in blocks])
-
-        def fill(number: int) -> None:
-            low, high = blocks[number]
-            rows = slice(ends[number] - (high - low), ends[number])
+        done = 0
+        for low, high in blocks:
+            rows = slice(done, done := done + high - low)
             kernel = self.held.kernel(low, high, days, plan)
             grid.fill(rows, kernel.run(plan.own), plan.own)
             joined = np.maximum(kernel.known, self.held.joined[low:high])[:, None] < days
             present[rows] = joined | kernel.has_events("orders")
-
-        if len(blocks) == 1:
-            fill(0)
-        else:
-            with ThreadPoolExecutor(2) as pool:
-                list(pool.map(fill, range(len(blocks))))
         return present, grid
 
     def _among_peers(self, days: np.ndarray, plan: Plan, grid: Grid, groups: Callable[[str | None, int], np.ndarray]) -> None:
@@ -246,9 +247,9 @@ class Market:
     def _keep_peers(self, days: np.ndarray, plan: Plan, done: tuple[np.ndarray, Grid] | None) -> None:
         """Make the peers' tables of cutoffs that are not kept yet; of kept cutoffs nothing is computed again."""
         missing = [slot for slot, day in enumerate(days) if (int(day), plan.peers) not in self._peers]
-        if not missing:
+        if not missing or not plan.peers:
             return
-        present, grid = done or self._own(days, self._plan(plan.bases), self._blocks(len(days)))
+        present, grid = done or self._own(days, self._plan(plan.bases), None)
         for slot in missing:
             day, here = int(days[slot]), present[:, slot]
             groups = {by: np.where(here, self.held.groups(by, day, self._everyone), -1) for by in {node.by for node in plan.peers}}

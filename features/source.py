@@ -93,7 +93,7 @@ def _assembled(
     present: dict[str, tuple[str, ...]] = {}
     parts = [_merchants_digest(connection), f"{sorted(checker.keys.items())}"]
     for name, stream in STREAMS.items():
-        if stream.table in given and stream.day in given[stream.table]:
+        if {stream.day, "merchant_id"} <= given.get(stream.table, {}).keys():
             with intake.reading(stream.table, settings.source[stream.table]):
                 present[name], names = streams.build(connection, name, given, checker.counts[stream.table])
             rows, content = streams.digest(connection, name, present[name])

@@ -7,7 +7,7 @@ enough to give the same numbers on DuckDB and Spark) and to numpy, for events th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -32,12 +32,20 @@ class Tiles:
     measures: Mapping[Measure, np.ndarray] = field(default_factory=dict)
 
     def of(self, low: int, high: int) -> Tiles:
-        """The tiles of merchants `low` to `high - 1`, renumbered from zero; views where that is possible."""
-        start, end = np.searchsorted(self.merchant, (low, high))
-        part = slice(start, end)
+        """The tiles of merchants `low` to `high - 1`, renumbered from zero."""
+        part = _rows_of(self.merchant, low, high)
         measures = {measure: values[part] for measure, values in self.measures.items()}
-        seen = self.day[part] if self.seen is self.day else self.seen[part]
-        return Tiles(self.merchant[part] - low, self.day[part], seen, measures)
+        day = self.day[part].astype(np.int64)
+        seen = day if self.seen is self.day else self.seen[part].astype(np.int64)
+        return Tiles(self.merchant[part].astype(np.int64) - low, day, seen, measures)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Tiles]) -> Tiles:
+        """The tiles of ranges of merchants that follow each other."""
+        day = np.concatenate([part.day for part in parts])
+        seen = day if all(part.seen is part.day for part in parts) else np.concatenate([part.seen for part in parts])
+        measures = {measure: np.concatenate([part.measures[measure] for part in parts]) for measure in parts[0].measures}
+        return cls(np.concatenate([part.merchant for part in parts]), day, seen, measures)
 
     @cached_property
     def is_prompt(self) -> bool:
@@ -56,9 +64,21 @@ class EntityDays:
 
     def of(self, low: int, high: int) -> EntityDays:
         """The rows of merchants `low` to `high - 1`, renumbered from zero."""
-        start, end = np.searchsorted(self.merchant, (low, high))
-        part = slice(start, end)
-        return EntityDays(self.merchant[part] - low, self.code[part], self.day[part], self.seen[part])
+        part = _rows_of(self.merchant, low, high)
+        columns = (values[part].astype(np.int64) for values in (self.merchant, self.code, self.day, self.seen))
+        merchant, code, day, seen = columns
+        return EntityDays(merchant - low, code, day, seen)
+
+    @classmethod
+    def joined(cls, parts: Sequence[EntityDays]) -> EntityDays:
+        """The value-days of ranges of merchants that follow each other."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("merchant", "code", "day", "seen")))
+
+
+def _rows_of(merchant: np.ndarray, low: int, high: int) -> slice:
+    wanted = np.array([low, high], merchant.dtype)  # of another type, the search would convert all of them
+    start, end = np.searchsorted(merchant, wanted)
+    return slice(int(start), int(end))
 
 
 @dataclass(frozen=True)
@@ -89,20 +109,20 @@ def needed(features: Iterable[Feature]) -> dict[str, Need]:
     }
 
 
-def tile_sql(stream: str, measures: Iterable[Measure]) -> str:
-    """The one GROUP BY per stream, in the common subset of DuckDB and Spark."""
-    sums = [f", CAST({_sql(measure)} AS BIGINT) AS m{number}" for number, measure in enumerate(measures)]
+def tile_sql(stream: str, measures: Iterable[Measure], low: int, high: int) -> str:
+    """The one GROUP BY per stream over merchants `low` to `high - 1`, in the common subset of DuckDB and Spark."""
+    sums = [f", {_sql(measure)} AS m{number}" for number, measure in enumerate(measures)]
     return (
-        f"SELECT merchant, day, seen{''.join(sums)} FROM stream_{stream} "
-        "GROUP BY merchant, day, seen ORDER BY merchant, day, seen"
+        f"SELECT merchant, day, seen{''.join(sums)} FROM stream_{stream} WHERE merchant >= {low} AND merchant < {high} "
+        "GROUP BY merchant, day, seen"
     )
 
 
-def entity_sql(stream: str, name: str) -> str:
-    """Each merchant's values of a field, once a day, with the day they were first known."""
+def entity_sql(stream: str, name: str, low: int, high: int) -> str:
+    """The rows of which `entities_from` keeps each merchant's values of a field, once a day."""
     return (
-        f"SELECT merchant, {name} AS code, day, MIN(seen) AS seen FROM stream_{stream} WHERE {name} IS NOT NULL "
-        f"GROUP BY merchant, {name}, day ORDER BY merchant, {name}, day"
+        f"SELECT merchant, {name} AS code, day, seen FROM stream_{stream} "
+        f"WHERE merchant >= {low} AND merchant < {high} AND {name} IS NOT NULL"
     )
 
 
@@ -112,21 +132,43 @@ def _sql(measure: Measure) -> str:
     if measure.how == "given":
         tests, value = [*tests, f"{measure.field} IS NOT NULL"], "1"
     inner = f"CASE WHEN {' AND '.join(tests)} THEN {value} END" if tests else value
-    return f"MAX({inner})" if measure.how == "max" else f"COALESCE(SUM({inner}), 0)"
+    function = "MAX" if measure.how == "max" else "SUM"
+    return f"{function}(CAST({inner} AS DOUBLE))"
 
 
 def tiles_from(columns: Rows, measures: Iterable[Measure]) -> Tiles:
     """Tiles from the answer to `tile_sql`."""
-    whole = {name: np.ma.filled(values, EMPTY) for name, values in columns.items()}
-    merchant, day, seen = (whole[name].astype(np.int64) for name in ("merchant", "day", "seen"))
-    if np.array_equal(day, seen):
-        seen = day
-    return Tiles(merchant, day, seen, {m: whole[f"m{number}"].astype(float) for number, m in enumerate(measures)})
+    keys = {name: columns[name].astype(np.int32) for name in ("merchant", "day", "seen")}
+    order = np.argsort(_packed(keys["merchant"], keys["day"], keys["seen"] - keys["day"], (16, 15)))
+    merchant, day, seen = (values[order] for values in keys.values())
+    seen = day if np.array_equal(day, seen) else seen
+    sums = {measure: _filled(columns[f"m{number}"], measure)[order] for number, measure in enumerate(measures)}
+    return Tiles(merchant, day, seen, sums)
+
+
+def _filled(values: np.ndarray, measure: Measure) -> np.ndarray:
+    return np.ma.filled(values, EMPTY if measure.how == "max" else 0.0)
+
+
+def _packed(high: np.ndarray, middle: np.ndarray, low: np.ndarray, bits: tuple[int, int]) -> np.ndarray:
+    """Three columns as one sortable integer; `bits` are the widths of the lower two."""
+    for values, width in ((middle, bits[0]), (low, bits[1])):
+        if len(values) and (values.min() < 0 or values.max() >> width):
+            raise OverflowError(f"a value of {values.max()} does not fit the {width} bits of a sort key; its column was not checked at the edge")
+    return (((high.astype(np.int64) << bits[0]) | middle) << bits[1]) | low
 
 
 def entities_from(columns: Rows) -> EntityDays:
     """Value-days from the answer to `entity_sql`."""
-    return EntityDays(*(np.ma.filled(columns[name], EMPTY).astype(np.int64) for name in ("merchant", "code", "day", "seen")))
+    merchant, day, seen = (columns[name].astype(np.int32) for name in ("merchant", "day", "seen"))
+    if not len(merchant):
+        return EntityDays(merchant, columns["code"], day, seen)
+    code, start = columns["code"], merchant.min()
+    key = _packed(merchant - start, code, day, (31, 16))
+    order = np.argsort(key)
+    first = np.flatnonzero(_changes(key[order]))
+    kept = order[first]
+    return EntityDays(merchant[kept], code[kept], day[kept], np.minimum.reduceat(seen[order], first))
 
 
 def tiles_of_rows(rows: Rows, measures: Iterable[Measure]) -> Tiles:

@@ -13,6 +13,7 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import bentoml
 import uvicorn
@@ -64,7 +65,8 @@ class Keepwell:
             print(f"Keepwell serves at {os.environ[ADDRESS]} (stop with Ctrl+C)", flush=True)
 
 
-Keepwell.add_asgi_middleware(Front)
+SERVICE: Any = Keepwell  # the decorator makes a bentoml.Service of the class, which its types do not say
+SERVICE.add_asgi_middleware(Front)
 
 
 def serve(config_state_dir: Path, host: str = "127.0.0.1", port: int = 3000) -> None:
@@ -84,7 +86,7 @@ def serve(config_state_dir: Path, host: str = "127.0.0.1", port: int = 3000) -> 
         os.environ |= _environment(state, f"http://{f'[{name}]' if ':' in name else name}:{number}/", number)
         logging.getLogger("bentoml").setLevel(logging.WARNING)
         server = uvicorn.Config(
-            Keepwell.to_asgi(),
+            SERVICE.to_asgi(),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -14,30 +14,21 @@ import shutil
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from features.errors import ModelRefused, UsageRefused
 
+if TYPE_CHECKING:
+    from features.model import Model
+
 FORMAT = 1
 REMEDY = "Type `keepwell train` to write it anew."
 
 
-class Bundled(Protocol):
-    """What a bundle needs of a model; `features.model.Model` has it."""
-
-    def to_files(self) -> dict[str, bytes]:
-        """The model as files by name."""
-        ...
-
-    def scores(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The scores of a snapshot."""
-        ...
-
-
-def write_bundle(model: Bundled, golden: pd.DataFrame, out_dir: Path) -> str:
+def write_bundle(model: Model, golden: pd.DataFrame, out_dir: Path) -> str:
     """Write `out_dir/<model_version>/` in one step and return the version: 12 hex digits of the content's hash.
 
     Parameters
@@ -61,7 +52,7 @@ def write_bundle(model: Bundled, golden: pd.DataFrame, out_dir: Path) -> str:
     return version
 
 
-def golden_rows(model: Bundled, golden: pd.DataFrame) -> bytes:
+def golden_rows(model: Model, golden: pd.DataFrame) -> bytes:
     """Golden rows and their scores by column; numbers as the float32 they have in a snapshot, missing as null."""
     numbers = [name for name in golden if pd.api.types.is_numeric_dtype(golden[name])]
     rows = golden.astype(dict.fromkeys(numbers, np.float32))

@@ -18,6 +18,9 @@ SECTIONS = {
 }
 """A card's own sections in order; whatever else a card holds follows under Settings."""
 
+SHOWN = ("n", "churned", "auc", "average_precision", "brier", "ece", "ece_floor", "wape", "bias", "cover")
+"""The metrics a card repeats from its out-of-time test; the rest is in MLflow."""
+
 LIMITS = (
     "It knows the seasons it was trained on and no others; its percentages move with the base rate.",
     "It says who is likely to fall silent, not whom a call would keep.",
@@ -39,11 +42,33 @@ def model_card(card: Mapping[str, Any], name: str = "keepwell") -> str:
     <BLANKLINE>
     <BLANKLINE>
     """
-    known = {"limits": LIMITS, **card}
+    known = {"limits": LIMITS, **_derived(card), **card}
     parts = [f"# Model card: {_line(name)}"]
     parts += [f"## {title}\n\n{_block(known[key])}" for key, title in SECTIONS.items() if known.get(key)]
-    rest = {key: value for key, value in card.items() if key not in SECTIONS}
+    rest = {key: value for key, value in card.items() if key not in SECTIONS and key != "evaluation"}
     return "\n\n".join(parts + ([f"## Settings\n\n{_block(rest)}"] if rest else [])) + "\n"
+
+
+def _derived(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections that follow from a fitted model's settings and its out-of-time test."""
+    found: dict[str, Any] = {}
+    if {"active_days", "gap_days", "horizons", "value_horizon_days", "growth_factor", "currency"} <= card.keys():
+        start, end = (f"cutoff + {days} d" if days else "cutoff" for days in (card["gap_days"], card["gap_days"] + card["horizons"][-1]))
+        days = ", ".join(map(str, card["horizons"]))
+        found["predicts"] = (
+            f"The probability that a merchant has no completed order in the first {days} days; the GMV over "
+            f"{card['value_horizon_days']} days in {card['currency']}, with P10 and P90; and the probability that it is at least "
+            f"{card['growth_factor']:g} times the last one's."
+        )
+        found["cohort"] = "Merchants with at least one completed order in the observation window."
+        found["windows"] = {
+            "observation": f"[cutoff − {card['active_days']} d, cutoff)",
+            "label": f"[{start}, {end})",
+        }
+    if "evaluation" in card:
+        rows = {**card["evaluation"].get("cutoffs", {}), "mean": card["evaluation"].get("mean", {})}
+        found["metrics"] = {cutoff: {name: row[name] for name in SHOWN if name in row} for cutoff, row in rows.items()}
+    return found
 
 
 def _block(value: Any) -> str:

@@ -56,16 +56,18 @@ class Plane:
 
 
 def compact(value: float) -> str:
-    """A number in few characters.
+    """A number in few characters, to three digits.
 
     Examples
     --------
-    >>> [compact(value) for value in (0, 950, 12_345, 4_200_000)]
-    ['0', '950', '12.3k', '4.2M']
+    >>> [compact(value) for value in (0, 950, 12_345, 4_000_000, 4_226_000)]
+    ['0', '950', '12.3k', '4M', '4.23M']
     """
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
-            return f"{value / size:.1f}".removesuffix(".0") + letter
+            scaled = value / size
+            digits = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0
+            return (f"{scaled:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{scaled:.0f}") + letter
     return f"{value:.0f}"
 
 

@@ -61,9 +61,11 @@ def _trust(evaluation: Evaluation) -> str:
 
 
 def _money(evaluation: Evaluation) -> str:
-    mean, worst = evaluation["mean"], evaluation["worst"]
-    sentence = f"In total it promised {_off(mean['bias'])} on average, {_off(worst['bias'])} at the worst cutoff."
-    cover = mean.get("cover")
+    off = [row["bias"] for row in evaluation["cutoffs"].values() if row["bias"] is not None]
+    typical = sum(map(abs, off)) / len(off)
+    span = f", between {_off(min(off))} and {_off(max(off))}" if len(off) > 1 else f": {_off(off[0])}"
+    sentence = f"The total it promised was off by {100 * typical:.1f} % at a typical cutoff{span}."
+    cover = evaluation["mean"].get("cover")
     return sentence if cover is None else f"{sentence} {100 * cover:.0f} of 100 merchants fell between P10 and P90; 80 should."
 
 

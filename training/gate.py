@@ -49,7 +49,8 @@ def _above_chance(challenger: Evaluation) -> tuple[bool, str]:
     auc, low = challenger["mean"]["auc"], challenger["interval"]["auc"]["low"]
     if low is not None and low > 0.5:
         return True, f"It ranks better than chance: AUC {auc:.3f}, surely above {low:.3f}."
-    return False, f"It may be no better than chance: AUC {auc:.3f}, but its interval begins at {_shown(low)}. It needs more merchants or cutoffs."
+    doubt = f"It may be no better than chance: AUC {auc:.3f}, but its interval begins at {_shown(low)}."
+    return False, f"{doubt} It needs more merchants or cutoffs."
 
 
 def _above_recency(challenger: Evaluation) -> tuple[bool, str]:
@@ -58,7 +59,8 @@ def _above_recency(challenger: Evaluation) -> tuple[bool, str]:
         return True, "There is no champion to compare it with."
     if auc > rule:
         return True, f"It is the first model, and beats days since the last order (AUC {auc:.3f} against {rule:.3f})."
-    return False, f"It does not beat days since the last order (AUC {auc:.3f} against {rule:.3f}); sort by that instead until there is more history."
+    beaten = f"It does not beat days since the last order (AUC {auc:.3f} against {rule:.3f})"
+    return False, f"{beaten}; sort by that instead until there is more history."
 
 
 def _against(challenger: Evaluation, champion: Evaluation) -> list[tuple[bool, str]]:

@@ -86,9 +86,9 @@ COLUMNS = [
     ("ece", "calib. error", "percent"),
     ("ece_floor", "its noise floor", "percent"),
     ("growth_auc", "AUC of growth", "plain"),
-    ("expected_gmv", "expected sales", "money"),
-    ("realised_gmv", "sales that came", "money"),
-    ("rmse", "RMSE", "money"),
+    ("expected_gmv", "expected sales", "amount"),
+    ("realised_gmv", "sales that came", "amount"),
+    ("rmse", "RMSE", "amount"),
     ("wape", "WAPE", "percent"),
     ("ngini", "norm. Gini", "plain"),
     ("bias", "bias", "signed"),
@@ -103,7 +103,9 @@ def examples(predictions: pd.DataFrame, names: Mapping[str, str] | None = None, 
     money = last["churn_risk"] * last["expected_gmv"]
     rows = last.assign(at_risk=money).sort_values(["at_risk", "merchant_id"], ascending=[False, True]).head(count)
     wanted = ["merchant_id", "churn_risk", "trailing", "expected_gmv", "at_risk", "value", "churned"]
-    return [{str(k): v for k, v in row.items()} | {"name": (names or {}).get(row["merchant_id"])} for row in rows[wanted].to_dict("records")]
+    return [
+        {str(k): v for k, v in row.items()} | {"name": (names or {}).get(row["merchant_id"])} for row in rows[wanted].to_dict("records")
+    ]
 
 
 def windows(context: Context) -> list[dict[str, Any]]:

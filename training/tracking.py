@@ -76,7 +76,9 @@ def open_store(settings: Settings, folder: Path | None = None) -> Store:
                     database.execute("PRAGMA journal_mode=WAL")
     except Exception as error:  # MLflow raises its own, SQLAlchemy's and the driver's errors alike
         reason = str(error).splitlines()[0][:200]
-        raise UsageRefused(f"MLflow cannot open {uri}: {reason}. Check [mlflow] tracking_uri in {settings.path}, or move it away.") from error
+        raise UsageRefused(
+            f"MLflow cannot open {uri}: {reason}. Check [mlflow] tracking_uri in {settings.path}, or move it away."
+        ) from error
     store.close_zombies()
     return store
 

@@ -26,12 +26,10 @@ KINDS: Mapping[str, tuple[int, str]] = {
 }
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818
     """A request that cannot be answered; `kind` is one of `KINDS`, `detail` the sentence, `errors` the single faults."""
 
-    def __init__(
-        self, kind: str, detail: str, errors: Sequence[Mapping[str, str]] = (), headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, kind: str, detail: str, errors: Sequence[Mapping[str, str]] = (), headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.kind, self.detail, self.errors, self.headers = kind, detail, errors, headers
         self.status, self.title = KINDS[kind]

@@ -39,7 +39,8 @@ def at_risk_page(where: Place, listing: Listing, rows: list[dict[str, Any]], que
     lang, total = question.lang, len(listing.rows)
     first = min(where.offset + 1, total)
     shown = {"first": count(first), "last": count(where.offset + len(rows)), "count": count(total)}
-    return templates().get_template("at_risk.html.jinja").render(
+    template = templates().get_template("at_risk.html.jinja")
+    return template.render(
         lang=lang,
         words=_filled(lang, days=days, limit=where.limit, cutoff=_day(listing.facts["cutoff"], lang), **shown),
         figures=_figures(where, listing, lang, days),

@@ -88,8 +88,11 @@ def measure(folder: Path) -> dict[str, float]:
         opened = time.perf_counter() - start
     days = np.linspace(source.end_day - 600, source.end_day, CUTOFFS).astype(int)
 
+    rows: list[int] = []
+
     def build(cutoffs: np.ndarray) -> None:
-        Market.of(source).columns(cutoffs)
+        for part in Market.of(source).parts(cutoffs):
+            rows.append(len(part))
 
     many, one = timed(lambda: build(days), 2), timed(lambda: build(days[-1:]), 2)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -86,7 +86,7 @@ class Spec:
     def _ways(self, market: Market, cutoff: str, name: str, merchants: list[str]) -> dict[str, pd.Series]:
         around = [day_number(cutoff) + shift for shift in (-400, -1, 0, 1, 31)]
         in_pass = market.snapshots(around, only=[name])[name].xs(pd.Timestamp(cutoff), level="cutoff")
-        fresh = Market(market.source, market.features, market.engine)  # answers for one merchant first
+        fresh = Market.of(market.source, market.features)  # answers for one merchant first
         alone = [fresh.snapshot(cutoff, merchants=[who], only=[name])[name] for who in merchants]
         return {
             "in a batch": market.snapshot(cutoff, only=[name])[name],

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.holdings import Holdings
 from features.snapshot import Market
 from features.tables import TABLES
 from features.tiles import EMPTY, Need, entities_of_rows, needed, tiles_of_rows
@@ -354,8 +355,22 @@ def rows_of(market: Market, stream: str) -> dict[str, np.ndarray]:
 
 def by_numpy(market: Market) -> Market:
     """The same market on tiles that numpy made of the raw events: the path of events that come with a request."""
-    needs = {"orders": Need((), ())} | needed(market.features.values())
+    needs = {"orders": Need((), ())} | needed(market.features.values())  # orders say who is there, whatever is asked
     rows = {stream: rows_of(market, stream) for stream in needs}
     tiles = {stream: tiles_of_rows(rows[stream], need.measures) for stream, need in needs.items()}
     entities = {(stream, name): entities_of_rows(rows[stream], name) for stream, need in needs.items() for name in need.entities}
-    return Market(market.source, market.features, NoEngine(), tiles, entities)
+    return Market(market.source, market.features, Holdings(market.merchants, NoEngine(), tiles, entities))
+
+
+def online(market: Market, merchant: str, cutoff: str) -> pd.DataFrame:
+    """The merchant as if the source did not hold it and its events had come with a request."""
+    code = int(np.flatnonzero(market.merchants["merchant_id"] == merchant)[0])
+    profile = market.merchants.drop(columns=["merchant_id", "known"]).iloc[code]
+    events = {}
+    for stream in market.source.streams:
+        rows = rows_of(market, stream)
+        own = {name: values[rows["merchant"] == code] for name, values in rows.items()}
+        events[stream] = own | {"merchant": np.zeros_like(own["merchant"])}
+    given = {name: None if isinstance(value, str) is False and pd.isna(value) else value for name, value in profile.items()}
+    given = {name: np.nan if value is None and market.merchants[name].dtype.kind == "f" else value for name, value in given.items()}
+    return market.snapshot_of(cutoff, events, given, known=int(market.merchants["known"][code]))

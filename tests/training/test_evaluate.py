@@ -121,7 +121,9 @@ def test_tenths_cover_everybody_once_and_rise(evaluation: dict[str, Any]) -> Non
     assert sum(row["n"] for row in rows) == 1200
     assert [row["predicted"] for row in rows] == sorted(row["predicted"] for row in rows)
     assert all(row["low"] <= row["observed"] <= row["high"] for row in rows)
-    assert sum(row["realised_gmv"] for row in evaluation["value_tenths"]) == pytest.approx(sum(r["realised_gmv"] for r in evaluation["cutoffs"].values()))
+    assert sum(row["realised_gmv"] for row in evaluation["value_tenths"]) == pytest.approx(
+        sum(r["realised_gmv"] for r in evaluation["cutoffs"].values())
+    )
 
 
 def test_groups_add_up(evaluation: dict[str, Any]) -> None:

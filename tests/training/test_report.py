@@ -17,6 +17,7 @@ from training import plots
 from training.card import model_card
 from training.charts import Plane, calibration_chart
 from training.evaluate import evaluate
+from training.findings import answers
 from training.report import Context, examples, windows, write_report
 
 HOSTILE = '<script>alert("1")</script>'
@@ -82,6 +83,13 @@ def test_it_says_what_was_measured_and_on_whom(tmp_path: Path, evaluation: dict[
     assert "[cutoff + 7 d, cutoff + 97 d)" in text
     assert "[2011-05-08, 2011-08-06)" in text
     assert "9f2c6d1b" in text
+
+
+def test_errors_of_opposite_sign_do_not_cancel_in_words(made_up: Callable[..., pd.DataFrame]) -> None:
+    frame = made_up(300, ["2011-05-01", "2011-06-01"])
+    factor = frame["cutoff"].map({"2011-05-01": 1.5, "2011-06-01": 0.5})
+    words = answers(evaluate(frame.assign(expected_gmv=frame["value"] * factor), resamples=2))["Is the money right?"]
+    assert words.startswith("The total it promised was off by 50.0 % at a typical cutoff, between 50.0 % too little and 50.0 % too much.")
 
 
 def test_hostile_names_are_words(tmp_path: Path, predictions: pd.DataFrame, evaluation: dict[str, Any]) -> None:
@@ -168,7 +176,25 @@ def test_pictures_for_mlflow_are_drawn_and_closed(tmp_path: Path, evaluation: di
 
 
 def test_the_card_has_limits_and_breaks_no_table() -> None:
-    text = model_card({"predicts": "silence", "metrics": {"2011-05-01": {"auc": 0.77777, "note": "a|b"}}, "features": ["gmv_90d", "aov_90d"], "seed": 7})
+    text = model_card(
+        {"predicts": "silence", "metrics": {"2011-05-01": {"auc": 0.77777, "note": "a|b"}}, "features": ["gmv_90d", "aov_90d"], "seed": 7}
+    )
     assert "| 2011-05-01 | 0.7778 | a\\|b |" in text
     assert "`gmv_90d`, `aov_90d`" in text
     assert text.index("## What it predicts") < text.index("## What it cannot do") < text.index("## Settings")
+
+
+def test_a_fitted_models_card_is_told_in_words(evaluation: dict[str, Any]) -> None:
+    settings = {
+        "active_days": 180,
+        "gap_days": 7,
+        "horizons": [30, 60, 90],
+        "value_horizon_days": 90,
+        "growth_factor": 1.5,
+        "currency": "GBP",
+    }
+    text = model_card({**settings, "evaluation": evaluation, "seed": 7})
+    assert "no completed order in the first 30, 60, 90 days" in text
+    assert r"\[cutoff + 7 d, cutoff + 97 d)" in text
+    assert f"| mean | 400 | {evaluation['mean']['churned']:.4g} | {evaluation['mean']['auc']:.4g} |" in text
+    assert "curve" not in text

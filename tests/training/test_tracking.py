@@ -28,7 +28,9 @@ open_store(Settings(mlflow=Settings(tracking_uri=None, artifact_location=None), 
 
 
 def settings_of(folder: Path, **mlflow: str) -> Any:
-    return SimpleNamespace(mlflow=SimpleNamespace(**{"tracking_uri": None, "artifact_location": None, **mlflow}), path=folder / "keepwell.toml")
+    return SimpleNamespace(
+        mlflow=SimpleNamespace(**{"tracking_uri": None, "artifact_location": None, **mlflow}), path=folder / "keepwell.toml"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +65,15 @@ def test_a_training_goes_in_and_serves_and_comes_back(store: Store, home: Path) 
     run = store.client.get_run(first.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {"auc": 0.85, "mean_auc": pytest.approx(0.8)}
-    assert [(point.step, point.value) for point in store.client.get_metric_history(first.run_id, "auc")] == [(20110501, 0.75), (20110601, 0.85)]
+    assert [(point.step, point.value) for point in store.client.get_metric_history(first.run_id, "auc")] == [
+        (20110501, 0.75),
+        (20110601, 0.85),
+    ]
     assert (run.data.params["p149"], len(run.data.params), run.data.tags["data_fingerprint"]) == ("149", 151, "9f2c")
     assert (home / "mlruns" / "artifacts" / first.run_id / "artifacts" / "bundle" / "heads" / "churn.txt").read_text() == "tree"
     assert store.challenger() == second
 
-    with pytest.raises(UsageRefused, match="Version 9 .* registered are 1, 2"):
+    with pytest.raises(UsageRefused, match=r"Version 9 .* registered are 1, 2"):
         store.promote(9)
     assert store.promote(1) == first
     assert store.challenger() == second

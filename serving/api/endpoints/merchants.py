@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -45,7 +46,7 @@ def predictions(view: View, merchant_ids: Sequence[str], lang: Lang) -> list[Pre
     """What the run says of some ids, in their order: scores, or why there are none."""
     table = view.run.merchants
     names = [name for name in (*Scores.model_fields, *Money.model_fields, *_graded(lang)) if name in table]
-    place = table.index.get_indexer(list(merchant_ids))
+    place = table.index.get_indexer(pd.Index(merchant_ids))
     columns = [table[name].take(place[place >= 0]).tolist() for name in names]
     rows = ({name: plain(value) for name, value in zip(names, row, strict=True)} for row in zip(*columns, strict=True))
     return [_prediction(name, next(rows) if at >= 0 else None, lang) for name, at in zip(merchant_ids, place, strict=True)]
