@@ -70,7 +70,10 @@ def _tell_demo(market: Any, done: Any, promotion: Any, run: Any, capacity: int |
     )
     champion = "" if promotion.verdict.passed else " (the challenger did not pass the gate; the champion before it was kept)"
     shell.line(f"Model {run.model_version}{champion}, run {run.run_id}, all in {out}; MLflow's store in mlruns/.")
-    shell.line("Next: keepwell at-risk --lang zh · keepwell explain MERCHANT · keepwell growth · keepwell at-risk --out list.xlsx")
+    shell.line(
+        "Next: keepwell explain MERCHANT · keepwell growth · keepwell at-risk --lang zh · keepwell at-risk --out list.xlsx\n"
+        "The page: keepwell serve, then http://127.0.0.1:3000/"
+    )
 
 
 @app.command()
@@ -105,6 +108,7 @@ app.command()(of_serving.score)
 app.command("at-risk")(of_serving.at_risk)
 app.command()(of_serving.growth)
 app.command()(of_serving.explain)
+app.command()(of_serving.serve)
 app.add_typer(of_serving.rules, name="rules")
 
 

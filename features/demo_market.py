@@ -31,6 +31,10 @@ gap_days = 0
 [growth]
 horizon_days = 56
 
+[economics]
+take_rate = 0.25               # a retailer's margin
+contact_cost = 0.50            # sales are those of a panel of 2,469 households only, so what a call costs is scaled down as well
+
 [timeline]
 every = "28d"
 currency = "USD"

@@ -139,7 +139,7 @@ def _sql(measure: Measure) -> str:
 def tiles_from(columns: Rows, measures: Iterable[Measure]) -> Tiles:
     """Tiles from the answer to `tile_sql`."""
     keys = {name: columns[name].astype(np.int32) for name in ("merchant", "day", "seen")}
-    order = np.argsort(_packed(keys["merchant"], keys["day"], keys["seen"] - keys["day"], (16, 15)))
+    order = _sorted(keys["merchant"], keys["day"], keys["seen"] - keys["day"])
     merchant, day, seen = (values[order] for values in keys.values())
     seen = day if np.array_equal(day, seen) else seen
     sums = {measure: _filled(columns[f"m{number}"], measure)[order] for number, measure in enumerate(measures)}
@@ -150,12 +150,12 @@ def _filled(values: np.ndarray, measure: Measure) -> np.ndarray:
     return np.ma.filled(values, EMPTY if measure.how == "max" else 0.0)
 
 
-def _packed(high: np.ndarray, middle: np.ndarray, low: np.ndarray, bits: tuple[int, int]) -> np.ndarray:
-    """Three columns as one sortable integer; `bits` are the widths of the lower two."""
-    for values, width in ((middle, bits[0]), (low, bits[1])):
-        if len(values) and (values.min() < 0 or values.max() >> width):
-            raise OverflowError(f"a value of {values.max()} does not fit the {width} bits of a sort key; its column was not checked at the edge")
-    return (((high.astype(np.int64) << bits[0]) | middle) << bits[1]) | low
+def _sorted(high: np.ndarray, middle: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """Positions in the order of three columns of whole numbers >= 0: one sort of a packed key where it fits 63 bits."""
+    widths = [int(values.max(initial=0)).bit_length() for values in (high, middle, low)]
+    if sum(widths) > 63:
+        return np.lexsort((low, middle, high))
+    return np.argsort((((high.astype(np.int64) << widths[1]) | middle) << widths[2]) | low)
 
 
 def entities_from(columns: Rows) -> EntityDays:
@@ -163,10 +163,9 @@ def entities_from(columns: Rows) -> EntityDays:
     merchant, day, seen = (columns[name].astype(np.int32) for name in ("merchant", "day", "seen"))
     if not len(merchant):
         return EntityDays(merchant, columns["code"], day, seen)
-    code, start = columns["code"], merchant.min()
-    key = _packed(merchant - start, code, day, (31, 16))
-    order = np.argsort(key)
-    first = np.flatnonzero(_changes(key[order]))
+    code = columns["code"]
+    order = _sorted(merchant - merchant.min(), code, day)
+    first = np.flatnonzero(_changes(merchant[order]) | _changes(code[order]) | _changes(day[order]))
     kept = order[first]
     return EntityDays(merchant[kept], code[kept], day[kept], np.minimum.reduceat(seen[order], first))
 

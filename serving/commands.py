@@ -159,6 +159,17 @@ def _plain(value: Any) -> str:
     return f"{value:,.3g}" if isinstance(value, float) else str(value)
 
 
+def serve(
+    config: Config = None,
+    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 3000,
+) -> None:
+    """The API and the page over the published run."""
+    from serving.service import serve as served
+
+    served(read_settings(shell.config_path(config)).state_dir, host, port)
+
+
 @rules.command("check")
 def check_rules(
     file: Annotated[Path | None, typer.Argument(help="A rules.toml; by default the built-in one.")] = None, as_json: AsJson = False

@@ -30,7 +30,8 @@ INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")
 MOST_ROWS = 1_048_575
 LONGEST_CELL = 32_767
 NUMBER_FORMATS = {"money": "#,##0", "percent": "0%", "count": "0", "points": "0.0"}
-MOST = {"name": 20, "merchant_id": 16}
+TOLD = ("merchant_id", "name", "reasons")
+WHAT = {"en": "merchant, why, and what to do next", "zh": "商户、原因与下一步行动"}
 WIDTHS = {"reasons": 70, "action": 40, "warning": 30, "name": 24, "merchant_id": 18}
 
 
@@ -102,19 +103,26 @@ def to_xlsx(listing: Listing) -> bytes:
 
 
 def to_table(listing: Listing) -> Group:
-    """The list for the terminal: each merchant's reasons below one another, and after an arrow what to do next."""
+    """The list for the terminal: the numbers, and in the last column the merchant, its reasons and after an arrow what to do next."""
     table = Table(title=Text(listing.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in filter(lambda column: column.in_terminal, listing.columns):
+    plain_columns = [column for column in listing.columns if column.in_terminal and column.key not in TOLD]
+    for column in plain_columns:
         number = column.kind != "text"
-        heading = column.heading(listing.lang).replace(" ", "\n", 1) if number else column.heading(listing.lang)
-        table.add_column(heading, justify="right" if number else "left", no_wrap=number, overflow="fold", max_width=MOST.get(column.key))
+        table.add_column(column.heading(listing.lang).replace(" ", "\n", 1), justify="right" if number else "left", no_wrap=True)
+    table.add_column(WHAT[listing.lang], overflow="fold", ratio=1)
     for row in _rows(listing):
         cells = {column.key: shown(column, value, listing) for column, value in row}
-        said = [f"· {reason}" for reason in cells["reasons"].split(BETWEEN)]
-        cells["reasons"] = "\n".join([*said, f"→ {cells['action']}"])
-        table.add_row(*(Text(cells[column.key]) for column, _ in row if column.in_terminal))
+        table.add_row(*(Text(cells[column.key]) for column in plain_columns), _told(cells))
     caption = f"run {listing.facts['run_id']} · model {listing.facts['model_version']} · cutoff {listing.facts['cutoff']}"
     return Group(table, Text("\n".join([*listing.notes, caption]), style="dim"))
+
+
+def _told(cells: dict[str, str]) -> Text:
+    """A merchant's name and id, its reasons below one another, and what to do next."""
+    named = cells.get("name") not in (None, "–")
+    heading = f"{cells['name']} · {cells['merchant_id']}" if named else cells["merchant_id"]
+    reasons = [f"· {reason}\n" for reason in cells["reasons"].split(BETWEEN)]
+    return Text.assemble((f"{heading}\n", "bold"), *reasons, (f"→ {cells['action']}", "italic"))
 
 
 def shown(column: Column, value: Any, listing: Listing) -> str:

@@ -30,7 +30,7 @@ GROUPS: dict[str, Group] = {
     "profile": Group("Profile", "商户概况", r"tenure|days_since_first|days_to_first|acquisition|business_age", ("profile",)),
     "orders": Group("Orders", "订单", r"^(orders|active_days|active_weeks|lines)_(?!.*(rank|per_buyer))"),
     "rhythm": Group("Order rhythm and silence", "下单节奏与沉默", r"^(gap_(?!vs)|silence|days_since_last_order)", ("lifecycle",)),
-    "sales": Group("Sales", "交易额", r"^aov", ("value",)),
+    "sales": Group("Sales", "交易额", r"^aov|_rank$|rank_in_industry$", ("value",)),
     "buyers": Group("Buyers", "买家", "", ("buyers",)),
     "subsidy": Group("Subsidies and campaigns", "补贴与活动", r"subsid", ("dependence",)),
     "service": Group("Service", "服务体验", "", ("service",)),

@@ -1,7 +1,8 @@
 """Reasons: the groups that push a merchant's score most, told with the merchant's own numbers.
 
 A group whose contribution raises the churn risk is told with bad news, one that lowers it with good news; growth the other way
-round. Where no sentence of the group is true of the merchant, its most contributing feature and value are told plainly.
+round. Where no sentence of the group is true of the merchant, its most contributing feature and value can only be told plainly;
+such a reason gives way to weaker ones that have a sentence, unless these are fewer than `WORDED`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ COLUMNS = (
     "sentence_zh",
 )
 LEAST = 1e-9
+WORDED = 2
+"""So many reasons with a sentence are enough to leave those out that have none."""
 
 
 def reasons(
@@ -68,7 +71,7 @@ def reasons(
     groups = groups_of(names, module_of)
     sums = group_sums(contributions, groups).drop(columns=BASE)
     sign = 1.0 if direction == "raises" else -1.0
-    row, group, rank = _strongest(sums.to_numpy(np.float64) * sign, most)
+    row, group, rank = _strongest(sums.to_numpy(np.float64) * sign, 2 * most)
     keys = np.array([*sums.columns, ""], dtype=object)[group]
     frame = frame.loc[contributions.index]
     feature, known = _main_features(contributions[names].to_numpy(np.float64) * sign, frame, names, groups, row, keys)
@@ -85,8 +88,18 @@ def reasons(
     }
     bad = (head == "churn") == (direction == "raises")
     styles = {lang: Style(lang, currency, cutoff) for lang in ("en", "zh")}  # type: ignore[arg-type]
-    told = _told(Facts(frame), frame, row, keys, feature, known, bad, styles, describe)
-    return pd.DataFrame(table | {f"sentence_{lang}": texts for lang, texts in told.items()}, columns=list(COLUMNS))
+    told, plain = _told(Facts(frame), frame, row, keys, feature, known, bad, styles, describe)
+    found = pd.DataFrame(table | {f"sentence_{lang}": texts for lang, texts in told.items()}, columns=list(COLUMNS))
+    return _kept(found, row, plain, most)
+
+
+def _kept(found: pd.DataFrame, row: NDArray[np.intp], plain: NDArray[np.bool_], most: int) -> pd.DataFrame:
+    """The reasons that are told: the strongest ones with a sentence, and plain ones where there are fewer than `WORDED` of these."""
+    worded = pd.Series(~plain).groupby(row)
+    fill = plain & (worded.transform("sum") < WORDED).to_numpy()
+    kept = found[~plain | fill].copy()
+    kept["rank"] = pd.Series(row[kept.index]).groupby(row[kept.index]).cumcount().to_numpy() + 1
+    return kept[kept["rank"] <= most].reset_index(drop=True)
 
 
 def _strongest(push: NDArray[np.float64], most: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -130,7 +143,8 @@ def _told(
     bad: bool,
     styles: dict[str, Style],
     describe: Describe,
-) -> dict[str, NDArray[np.object_]]:
+) -> tuple[dict[str, NDArray[np.object_]], NDArray[np.bool_]]:
+    """The sentences in each language, and which of them only tell a feature and its value."""
     texts = {lang: np.full(len(row), None, dtype=object) for lang in styles}
     open_ = np.ones(len(row), bool)
     for sentence in SENTENCES:
@@ -142,7 +156,7 @@ def _told(
         values = frame[name].to_numpy()[row[here]].tolist() if name in frame else [None] * len(here)
         for lang, style in styles.items():
             texts[lang][here] = [plain_sentence(name, v if k else None, described, style) for v, k in zip(values, known[here], strict=True)]
-    return texts
+    return texts, open_
 
 
 def _tell(

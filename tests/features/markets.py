@@ -323,12 +323,15 @@ def futures(tables: Tables, cutoff: str, zone: str = ZONE) -> dict[str, Tables]:
 
 
 def leaks(markets: Iterable[Market], cutoff: str, only: Iterable[str] | None = None) -> list[str]:
-    """The columns of the snapshot that are not the same in markets that differ only in what was known at or after the cutoff."""
+    """The columns of the snapshot that are not the same in markets that differ only in what was known at or after the cutoff.
+
+    `merchant_id` is among them when not even the rows are; the other columns are then compared where both have a row.
+    """
     first, *others = [market.snapshot(cutoff, only=only) for market in markets]
-    for other in others:
-        if not first.index.equals(other.index) or list(first) != list(other):
-            return ["merchant_id", *first]
-    return [name for name in first if not all(same(first[name], other[name]) for other in others)]
+    assert others and all(list(first) == list(other) for other in others)
+    found = [] if all(first.index.equals(other.index) for other in others) else ["merchant_id"]
+    pairs = [(first.loc[both], other.loc[both]) for other in others for both in [first.index.intersection(other.index)]]
+    return found + [name for name in first if not all(same(left[name], right[name]) for left, right in pairs)]
 
 
 def same(left: pd.Series, right: pd.Series) -> bool:

@@ -64,6 +64,11 @@ def test_the_run_is_served_and_bentomls_own_pages_are_not(server: tuple[subproce
         assert client.get("/v1/at-risk", headers={"host": "evil.example"}).status_code == 421
 
 
+def test_answers_do_not_wait_for_acknowledgements(server: tuple[subprocess.Popen[str], str]) -> None:
+    with httpx.Client(base_url=server[1], trust_env=False) as client:
+        assert min(client.get("/readyz").elapsed.total_seconds() for _ in range(20)) < 0.03
+
+
 def test_it_ends_on_ctrl_c_and_printed_one_line(server: tuple[subprocess.Popen[str], str]) -> None:
     process, address = server
     process.send_signal(signal.SIGINT)
