@@ -98,6 +98,11 @@ class Declaration:
     needs: tuple[str, ...]
     body: Callable[..., Column] = field(compare=False)
 
+    @property
+    def origin(self) -> tuple[str, str]:
+        """The module and the function that declare it."""
+        return self.module, getattr(self.body, "func", self.body).__name__
+
     @classmethod
     def of(cls, body: Callable[..., Column], unit: str, reason: tuple[str, str], days: int | None = None) -> Declaration:
         """The declaration of a body, for one length of window if it has several."""
@@ -117,7 +122,7 @@ class Declaration:
             "the name is not lower_snake_case": bool(NAME.fullmatch(self.name)),
             "the docstring, its entry in the catalogue, is missing": bool(self.doc),
             "the reason must be words in English and in Chinese": len(self.reason) == 2 and all(w.strip() for w in self.reason),
-            "the name is already taken": self.name not in taken or taken[self.name].module == self.module,
+            "the name is already taken": self.name not in taken or taken[self.name].origin == self.origin,
             "the name is that of a stream": self.name not in STREAMS,
         }
         for wrong, right in checks.items():
@@ -157,10 +162,15 @@ def _compiled(one: Declaration, declared: Mapping[str, Declaration], compiled_be
     if not isinstance(tree, Column):
         raise ValueError(f"feature {one.name} returns {type(tree).__name__}; end its body with a verb that gives one number a merchant")
     for node in nodes(tree):
-        if isinstance(node, Peers) and not (isinstance(node.of, Ref) and not compiled_before[node.of.name].has_peers):
+        if isinstance(node, Peers) and (not isinstance(node.of, Ref) or _needs_peers(node.of.name, compiled_before)):
             raise ValueError(f"feature {one.name} compares with peers what is no feature of the merchant alone; declare that first")
         _check_fields(one.name, node)
     return Feature(one.name, one.unit, (one.reason[0], one.reason[1]), one.doc, one.module, one.needs, tree)
+
+
+def _needs_peers(name: str, compiled_before: Mapping[str, Feature]) -> bool:
+    one = compiled_before[name]
+    return one.has_peers or any(_needs_peers(node.name, compiled_before) for node in nodes(one.tree) if isinstance(node, Ref))
 
 
 def _given(name: str, need: str, declared: Mapping) -> object:
@@ -177,10 +187,17 @@ def _check_fields(name: str, node: Column) -> None:
     attribute = node.name if isinstance(node, Attribute | Age) else node.by if isinstance(node, Peers) else None
     if attribute is not None and attribute not in ATTRIBUTES:
         raise ValueError(f"feature {name} reads attribute {attribute!r}, which merchants do not have; known are {', '.join(ATTRIBUTES)}")
+    if isinstance(node, Age) and ATTRIBUTES[node.name] != "time":
+        raise ValueError(f"feature {name} takes the days since {node.name!r}, which is no time; use value({node.name!r})")
     for stream, wanted in fields_of(node):
-        if wanted not in STREAMS[stream].fields and wanted not in CALENDAR:
+        is_calendar = isinstance(node, Entities) and wanted in CALENDAR
+        if wanted not in STREAMS[stream].fields and not is_calendar:
             known = ", ".join(STREAMS[stream].fields)
             raise ValueError(f"feature {name} reads {stream}.{wanted}, which does not exist; known are {known}")
+        kind = "code" if is_calendar else STREAMS[stream].fields[wanted].kind
+        if (isinstance(node, Total) and kind == "code") or (isinstance(node, Ahead) and kind != "day"):
+            verb = "adds up" if isinstance(node, Total) else "takes the days until"
+            raise ValueError(f"feature {name} {verb} {stream}.{wanted}, which is of kind {kind}; use a verb that fits it")
 
 
 def fields_of(node: Column) -> list[tuple[str, str]]:

@@ -26,4 +26,4 @@ class DuckEngine:
 
     def columns(self, sql: str) -> Mapping[str, np.ndarray]:
         """The answer's columns by name; missing values masked."""
-        return self.connection.execute(sql).fetchnumpy()
+        return dict(self.connection.execute(sql).fetchnumpy())  # type: ignore[arg-type]

@@ -92,8 +92,8 @@ class Holdings:
         """Ranges of merchants with about as many tiles and cells as the processor's cache holds."""
         size = np.full(len(self.ids), cutoffs)
         for stream, need in (ALWAYS | dict(plan.needs)).items():
-            for rows in (self._tiles[stream], *(self._entities[stream, name] for name in need.entities)):
-                size += np.bincount(rows.merchant, minlength=len(size))
+            for merchant in (self._tiles[stream].merchant, *(self._entities[stream, name].merchant for name in need.entities)):
+                size = size + np.bincount(merchant, minlength=len(size))
         block = (np.cumsum(size) - size) // CELLS
         starts = np.flatnonzero(np.diff(block, prepend=-1)).tolist()
         return list(pairwise([*starts, len(size)]))
@@ -118,7 +118,7 @@ class Holdings:
 
 def texts(values: np.ndarray) -> np.ndarray:
     """Texts (n,) with None where missing."""
-    return np.where(pd.isna(values), None, values)
+    return np.where(pd.isna(values), np.array(None), values)
 
 
 def inline_kernel(events: Mapping[str, Rows], profile: Mapping[str, Any], known: int, day: int, plan: Plan) -> Kernel:
@@ -130,9 +130,11 @@ def inline_kernel(events: Mapping[str, Rows], profile: Mapping[str, Any], known:
     profile : attributes by name; those left out are missing.
     """
     nothing = {name: np.zeros(0, np.int64) for name in ("merchant", "day", "seen")}
-    tiles, entities = {}, {}
+    tiles: dict[str, Tiles] = {}
+    entities: dict[tuple[str, str], EntityDays] = {}
     for stream, need in (ALWAYS | dict(plan.needs)).items():
-        rows = events.get(stream) or nothing | {str(m.field): nothing["day"] for m in need.measures} | dict.fromkeys(need.entities, nothing["day"])
+        read = {*need.entities, *(name for one in need.measures for name in (one.field, *(test[0] for test in one.where)) if name)}
+        rows = events.get(stream) or nothing | dict.fromkeys(read, nothing["day"])
         tiles[stream] = tiles_of_rows(rows, need.measures)
         entities |= {(stream, name): entities_of_rows(rows, name) for name in need.entities}
     attributes = {name: np.array([value if isinstance(value, str) or value is None else float(value)]) for name, value in profile.items()}

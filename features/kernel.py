@@ -89,13 +89,17 @@ class Kernel:
 
     def has_events(self, stream: str) -> np.ndarray:
         """Whether each cutoff sees any event."""
-        return self.before(self.once(("cells", stream, 0), lambda: self.visible_from(stream, 0)), None) > 0
+        return self.before(self.cells_at(stream, 0), None) > 0
 
     def visible_from(self, stream: str, age: int) -> np.ndarray:
         """Cells at which the stream's tiles reach an age in days and are known."""
         tiles = self.tiles[stream]
         days = tiles.day + age if tiles.is_prompt else np.maximum(tiles.seen, tiles.day + age)
         return self.cells(tiles.merchant, days)
+
+    def cells_at(self, stream: str, age: int) -> np.ndarray:
+        """`visible_from`, computed once."""
+        return self.once(("cells", stream, age), lambda: self.visible_from(stream, age))
 
     def aged(self, stream: str, measure: Measure, age: int) -> np.ndarray:
         """Sum of a measure over the tiles known before the cutoff whose day lies at least `age` days before its eve."""
@@ -104,7 +108,7 @@ class Kernel:
     def _by_age(self, stream: str, measure: Measure) -> dict[int, np.ndarray]:
         """The sums for all ages that the program asks for, in one count."""
         ages, width = self.ages[stream][measure], self.merchants * (len(self.cutoffs) + 1)
-        cells = [self.once(("cells", stream, age), lambda age=age: self.visible_from(stream, age)) for age in ages]
+        cells = [self.cells_at(stream, age) for age in ages]
         shifted = np.concatenate([each + place * width for place, each in enumerate(cells)])
         weights = np.tile(self.tiles[stream].measures[measure], len(ages))
         sums = np.bincount(shifted, weights, len(ages) * width).reshape(len(ages), self.merchants, -1)
@@ -121,7 +125,7 @@ def _total(kernel: Kernel, node: Total) -> np.ndarray:
 
 def _edge(kernel: Kernel, node: Edge) -> np.ndarray:
     tiles = kernel.tiles[node.stream]
-    cells = kernel.once(("cells", node.stream, 0), lambda: kernel.visible_from(node.stream, 0))
+    cells = kernel.cells_at(node.stream, 0)
     days = tiles.day
     if node.which == "first":
         return kernel.cutoffs + _furthest(kernel, cells[::-1], -days[::-1])
@@ -284,7 +288,7 @@ def _gap_bins(kernel: Kernel, node: Gaps) -> np.ndarray:
 def _attribute(kernel: Kernel, node: Attribute) -> np.ndarray:
     values = kernel.attributes[node.name]
     known = kernel.known[:, None] < kernel.cutoffs
-    missing = np.nan if values.dtype.kind == "f" else None
+    missing = np.array(np.nan if values.dtype.kind == "f" else None)
     return np.where(known, values[:, None], missing)
 
 

@@ -143,7 +143,7 @@ class Model:
         """The model that `to_files` wrote; the files must have been checked before."""
         calibration = json.loads(files["calibration.json"])
         heads = {name: Head(files[f"heads/{name}.txt"].decode(), **line) for name, line in calibration["heads"].items()}
-        sizing = {key: tuple(value) if isinstance(value, list) else value for key, value in calibration["sizing"].items()}
+        sizing: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in calibration["sizing"].items()}
         return cls(heads, Sizing(**sizing), json.loads(files["card.json"]))
 
 
@@ -152,7 +152,7 @@ def encoded(frame: pd.DataFrame, features: list[str], categories: Mapping[str, l
     rows = np.empty((len(frame), len(features)))
     for place, name in enumerate(features):
         if name in categories:
-            codes = pd.Index(categories[name]).get_indexer(frame[name])
+            codes = pd.Index(categories[name]).get_indexer(pd.Index(frame[name], dtype=object))
             rows[:, place] = np.where(codes < 0, np.nan, codes)
         else:
             rows[:, place] = frame[name].to_numpy(float)

@@ -46,7 +46,7 @@ def score(
         f"{run.model_version}; about {counts['expected_leavers']:,.0f} will leave, {sum(counts['warnings'].values()):,} warnings.\n"
         "Next: keepwell at-risk"
     )
-    shell.answer(run.header, as_json, text)
+    shell.answer(dict(run.header), as_json, text)
 
 
 def published(config: Path, cutoff: str | None = None, rules_file: Path | None = None, market: Market | None = None) -> Run:

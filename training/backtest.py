@@ -66,8 +66,8 @@ def backtest(market: Market, cutoffs: Sequence[int], progress: Progress = lambda
     for cutoff in cutoffs:
         progress(f"{day_date(cutoff):%Y-%m-%d}")
         models[cutoff], _ = trained(market, cutoff, snapshots)
-        rows = snapshots.xs(day_date(cutoff), level="cutoff", drop_level=False)
-        parts.append(pd.concat([models[cutoff].scores(rows), rows, _truth(market, rows)], axis=1))
+        rows = snapshots[snapshots.index.get_level_values("cutoff") == day_date(cutoff)]
+        parts.append(models[cutoff].scores(rows).join(rows).join(_truth(market, rows)))
     return pd.concat(parts), models
 
 

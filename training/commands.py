@@ -54,7 +54,7 @@ def base_rates(market: Market, cutoffs: list[int]) -> list[dict[str, Any]]:
 
 
 def _profile_text(facts: dict[str, Any]) -> str:
-    gap = facts["gap"]
+    gap = facts["gap"] or {"days": 0}
     lines = [
         f"{facts['merchants']:,} merchants, {facts['selling']:,} of them with orders",
         f"{facts['orders']:,} orders from {facts['first_order']} to {facts['last_order']} ({facts['days']:,} days), "
@@ -190,7 +190,8 @@ def _graded(market: Market, predictions: pd.DataFrame, grade: Grade) -> pd.DataF
     from features.model import SCORES
 
     parts = {}
-    for moment, part in predictions.groupby(level="cutoff"):
+    for moment in predictions.index.get_level_values("cutoff").unique():
+        part = predictions[predictions.index.get_level_values("cutoff") == moment]
         scores = part.droplevel("cutoff")[list(SCORES)]
         parts[moment] = grade(market.snapshot(moment).join(scores), market.settings).loc[scores.index]
     return pd.concat(parts, names=["cutoff"]).swaplevel()

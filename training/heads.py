@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 import lightgbm as lgb
@@ -16,7 +17,7 @@ from features.settings import Settings
 from training.calibrate import FOLDS, folds, platt
 from training.dataset import Dataset
 from training.labels import ACTIVATION_DAYS, DECLINE, GROWTH, third
-from training.models import Matrix, fitted
+from training.models import Matrix, fitted, learning
 from training.value import base_of, log_ratio, sizing
 
 Targets = Callable[[Dataset, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -73,10 +74,17 @@ def _trained(
     matrix: Matrix, targets: dict[str, tuple[np.ndarray, np.ndarray]], fold: np.ndarray
 ) -> tuple[dict[str, lgb.Booster], dict[str, np.ndarray]]:
     """Each head's booster on all its rows, and raw scores (n,) of boosters that had not seen the merchant (NaN where none did)."""
-    jobs = {(head, None): rows for head, (rows, _) in targets.items()}
+    jobs: dict[tuple[str, int | None], np.ndarray] = {(head, None): rows for head, (rows, _) in targets.items()}
     jobs |= {(head, k): targets[head][0] & (fold != k) for head in (*CALIBRATED, *SIZED) for k in range(FOLDS)}
+    one_at_a_time = Lock()  # of the shared bins' readers
+
+    def trained(job: tuple[str, int | None]) -> lgb.Booster:
+        with one_at_a_time:
+            data = learning(job[0], matrix, jobs[job], targets[job[0]][1])
+        return fitted(job[0], data)
+
     with ThreadPoolExecutor(WORKERS) as pool:
-        found = dict(zip(jobs, pool.map(lambda job: fitted(job[0][0], matrix.part(job[1]), targets[job[0][0]][1][job[1]]), jobs.items()), strict=True))
+        found = dict(zip(jobs, pool.map(trained, jobs), strict=True))
     unseen = {head: np.full(len(fold), np.nan) for head in (*CALIBRATED, *SIZED)}
     for (head, k), booster in found.items():
         if k is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import lightgbm as lgb
@@ -17,6 +18,16 @@ import pandas as pd
 
 from features.model import encoded
 
+BINNING: dict[str, Any] = {
+    "max_bin": 63,
+    "feature_pre_filter": False,
+    "data_random_seed": 7,
+    "deterministic": True,
+    "force_col_wise": True,
+    "num_threads": 1,
+    "verbosity": -1,
+}
+"""Settings that hold for the binned rows and so for every head."""
 COMMON: dict[str, Any] = {
     "learning_rate": 0.06,
     "num_leaves": 8,
@@ -25,12 +36,8 @@ COMMON: dict[str, Any] = {
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "lambda_l2": 20.0,
-    "max_bin": 63,
     "seed": 7,
-    "deterministic": True,
-    "force_col_wise": True,
-    "num_threads": 1,
-    "verbosity": -1,
+    **BINNING,
 }
 FASTER = {"learning_rate": 0.1, "rounds": 80}
 HEADS: dict[str, dict[str, Any]] = {
@@ -60,9 +67,14 @@ class Matrix:
         categories = {name: sorted(frame[name].dropna().unique().tolist()) for name in texts}
         return cls(encoded(frame, names, categories), tuple(names), categories)
 
-    def part(self, rows: np.ndarray) -> Matrix:
-        """Some of the rows."""
-        return Matrix(self.rows[rows], self.names, self.categories)
+    @cached_property
+    def binned(self) -> lgb.Dataset:
+        """The rows in LightGBM's bins, made once and shared by all heads."""
+        texts = list(self.categories)
+        data = lgb.Dataset(
+            self.rows, np.zeros(len(self.rows)), feature_name=list(self.names), categorical_feature=texts, params=BINNING, free_raw_data=False
+        )
+        return data.construct()
 
 
 def parameters(head: str, rows: int) -> dict[str, Any]:
@@ -71,14 +83,19 @@ def parameters(head: str, rows: int) -> dict[str, Any]:
     return chosen | {"min_data_in_leaf": int(np.clip(rows // 50, 1, COMMON["min_data_in_leaf"]))}
 
 
-def fitted(head: str, matrix: Matrix, target: np.ndarray) -> lgb.Booster:
-    """Train one booster on encoded rows and a target (n,)."""
-    chosen = parameters(head, len(target))
-    data = lgb.Dataset(
-        matrix.rows,
-        target,
+def learning(head: str, matrix: Matrix, rows: np.ndarray, target: np.ndarray) -> lgb.Dataset:
+    """Some of the rows (n,) of bool in the shared bins, with a target (n,) that is read only there."""
+    chosen = np.flatnonzero(rows)
+    return lgb.Dataset(
+        matrix.rows[chosen],
+        target[chosen],
+        reference=matrix.binned,
         feature_name=list(matrix.names),
         categorical_feature=list(matrix.categories),
-        params=chosen,
-    )
-    return lgb.train(chosen, data, num_boost_round=HEADS[head]["rounds"])
+        params=parameters(head, len(chosen)),
+    ).construct()
+
+
+def fitted(head: str, data: lgb.Dataset) -> lgb.Booster:
+    """Train one booster."""
+    return lgb.train(parameters(head, data.num_data()), data, num_boost_round=HEADS[head]["rounds"])

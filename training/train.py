@@ -158,7 +158,7 @@ def promote(settings: Settings, promoted_at: str, *, mlruns: Path | None = None,
         bundle.promote_bundle(state, chosen["model_version"], chosen["mlflow_version"], promoted_at)
         tracking.open_store(settings, mlruns).promote(chosen["mlflow_version"])
     now = bundle.champion(state)
-    return Promotion(held, now and now["model_version"], now and now["mlflow_version"])
+    return Promotion(held, now["model_version"], now["mlflow_version"]) if now else Promotion(held, None, None)
 
 
 def rollback(settings: Settings, *, mlruns: Path | None = None) -> dict[str, Any]:

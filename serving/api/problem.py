@@ -26,7 +26,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
 }
 
 
-class Problem(Exception):  # noqa: N818
+class Problem(Exception):
     """A request that cannot be answered; `kind` is one of `KINDS`, `detail` the sentence, `errors` the single faults."""
 
     def __init__(self, kind: str, detail: str, errors: Sequence[Mapping[str, str]] = (), headers: Mapping[str, str] | None = None) -> None:

@@ -7,7 +7,6 @@ money is added as decimals. It reads the same declarations (streams and expressi
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
