@@ -232,6 +232,6 @@ def _has(node: Column, found: Mapping, streams: Mapping[str, Iterable[str]], att
         return node.name in attributes
     if isinstance(node, Peers):
         return node.by is None or node.by in attributes
-    if not streams_of(node) <= set(streams):
+    if getattr(node, "stream", None) not in (None, *streams):
         return False
     return all(name in streams[stream] or name in CALENDAR for stream, name in fields_of(node))

@@ -124,35 +124,61 @@ def explain(
     run = current_run(state)
     before = run.header.get("previous")
     facts = explained(run, merchant, lang=check_lang(lang), previous=read_run(state, before) if before else None)
-    shell.answer(facts, as_json, explanation(facts))
+    shell.answer(facts, as_json, explanation(facts, lang))
 
 
-def explanation(facts: dict[str, Any]) -> str:
+EXPLAINED: dict[str, dict[str, str]] = {
+    "en": {
+        "who": "{name}: tier {tier} ({tier_words}), {stage_words}, as of {cutoff}",
+        "no score": "no score: {no_score}",
+        "risk": "{churn_risk:.0%} leave within the horizon ({churn_risk_two_thirds:.0%} silent through two thirds of it, "
+        "{churn_risk_third:.0%} through a third); {growth_potential:.0%} chance to grow",
+        "money": "expected sales {expected_gmv:,.0f} {currency} (P10 {expected_gmv_p10:,.0f}, P90 {expected_gmv_p90:,.0f}); "
+        "value at risk {value_at_risk:,.2f} {currency}, expected profit of acting {expected_profit:,.2f} {currency}",
+        "raises": "what raises the risk:",
+        "lowers": "what lowers it:",
+        "warnings": "warnings: {warnings}",
+        "points": "points: {points}",
+        "moved": "since {since}: {changes}",
+        "still": "nothing moved",
+        "next": "next: {action}",
+    },
+    "zh": {
+        "who": "{name}：{tier}级（{tier_words}），{stage_words}，截至{cutoff}",
+        "no score": "无评分：{no_score}",
+        "risk": "预测期内流失概率{churn_risk:.0%}（前三分之二期内无单{churn_risk_two_thirds:.0%}，前三分之一期内{churn_risk_third:.0%}）；"
+        "成长概率{growth_potential:.0%}",
+        "money": "预期交易额{expected_gmv:,.0f} {currency}（P10 {expected_gmv_p10:,.0f}，P90 {expected_gmv_p90:,.0f}）；"
+        "在险价值{value_at_risk:,.2f} {currency}，行动期望收益{expected_profit:,.2f} {currency}",
+        "raises": "推高风险的原因：",
+        "lowers": "降低风险的原因：",
+        "warnings": "预警：{warnings}",
+        "points": "得分：{points}",
+        "moved": "自{since}以来：{changes}",
+        "still": "没有变化",
+        "next": "下一步：{action}",
+    },
+}
+"""The lines of an explanation, in both languages."""
+
+
+def explanation(facts: dict[str, Any], lang: str = "en") -> str:
     """What `explain` answers, as lines for people."""
+    words = EXPLAINED[lang]
     name = f"{facts['name']} ({facts['merchant_id']})" if facts["name"] else facts["merchant_id"]
-    lines = [f"{name}: tier {facts['tier']} ({facts['tier_words']}), {facts['stage_words']}, as of {facts['cutoff']}"]
-    lines += [f"no score: {facts['no_score']}"] if facts["no_score"] else _scores(facts)
-    for direction, what in (("raises", "what raises the risk"), ("lowers", "what lowers it")):
-        told = [row for row in facts["reasons"] if row["head"] == "churn" and row["direction"] == direction]
-        lines += [f"{what}:", *(f"  {row['sentence']}" for row in told)] if told else []
-    lines += [f"warnings: {'; '.join(row['words'] for row in facts['warnings'])}"] if facts["warnings"] else []
+    lines = [words["who"].format(**facts | {"name": name})]
+    numbers = facts["scores"] | facts["money"] | {"currency": facts["currency"]}
+    lines += [words["no score"].format(**facts)] if facts["no_score"] else [words[key].format(**numbers) for key in ("risk", "money")]
+    for direction in ("raises", "lowers"):
+        told = [row["sentence"] for row in facts["reasons"] if row["head"] == "churn" and row["direction"] == direction]
+        lines += [words[direction], *(f"  {sentence}" for sentence in told)] if told else []
+    lines += [words["warnings"].format(warnings="; ".join(row["words"] for row in facts["warnings"]))] if facts["warnings"] else []
     points = [f"{key.removeprefix('points_')} {value:g}" for key, value in facts["points"].items() if value is not None]
-    lines += [f"points: {', '.join(points)}"]
-    moved = facts["moved"]
-    if moved:
-        changes = [f"{key} {_plain(pair['from'])} → {_plain(pair['to'])}" for key, pair in moved["changes"].items()]
-        lines += [f"since {moved['cutoff']}: {', '.join(changes) or 'nothing moved'}"]
-    return "\n".join([*lines, f"next: {facts['action']}"])
-
-
-def _scores(facts: dict[str, Any]) -> list[str]:
-    scores, money, currency = facts["scores"], facts["money"], facts["currency"]
-    return [
-        f"{scores['churn_risk']:.0%} leave within the horizon ({scores['churn_risk_two_thirds']:.0%} silent through two thirds, "
-        f"{scores['churn_risk_third']:.0%} through a third); {scores['growth_potential']:.0%} chance to grow",
-        f"expected sales {scores['expected_gmv']:,.0f} {currency} (P10 {scores['expected_gmv_p10']:,.0f}, P90 {scores['expected_gmv_p90']:,.0f}); "
-        f"value at risk {money['value_at_risk']:,.2f} {currency}, expected profit of acting {money['expected_profit']:,.2f} {currency}",
-    ]
+    lines += [words["points"].format(points=", ".join(points))]
+    if facts["moved"]:
+        changes = [f"{key} {_plain(pair['from'])} → {_plain(pair['to'])}" for key, pair in facts["moved"]["changes"].items()]
+        lines += [words["moved"].format(since=facts["moved"]["cutoff"], changes=", ".join(changes) or words["still"])]
+    return "\n".join([*lines, words["next"].format(**facts)])
 
 
 def _plain(value: Any) -> str:

@@ -61,13 +61,20 @@ def _profile_text(facts: dict[str, Any]) -> str:
         f"{facts['gmv']:,.2f} {facts['currency']}; the largest fifth of the merchants brings {facts['top_share']:.0%}",
         f"longest stretch without any order: {gap['days']} days" + (f" ({gap['first']} to {gap['last']})" if gap["days"] else ""),
         "tables: " + ", ".join(f"{name} {rows:,}" for name, rows in facts["tables"].items()),
-        "absent: " + (", ".join(facts["absent"]) or "nothing"),
+        "absent: " + ("; ".join(_absent(facts)) or "nothing"),
         *(f"note: {note}" for note in facts["notes"]),
         "",
         "    cutoff   cohort  churned",
         *(f"{row['cutoff']}  {row['cohort']:7,}  {'' if row['churned'] is None else format(row['churned'], '7.1%')}" for row in facts["churn_base_rates"]),
     ]
     return "\n".join(lines)
+
+
+def _absent(facts: dict[str, Any]) -> list[str]:
+    """Tables that are not there, and of those that are, the columns that are not."""
+    missing = [name for name, fields in facts["absent"].items() if name not in facts["present"]]
+    lacking = [f"{name} without {', '.join(fields)}" for name, fields in facts["absent"].items() if name in facts["present"] and fields]
+    return [*lacking, *([f"no {', '.join(missing)}"] if missing else [])]
 
 
 def train(config: Config = None, as_json: AsJson = False) -> None:
@@ -203,7 +210,7 @@ def _context(market: Market, models: Mapping[int, Any], evaluation: dict[str, An
 
     settings, source = market.settings, market.source
     return Context(
-        title="Backtest",
+        title=f"Backtest of {settings.home.name}",
         evaluation=evaluation,
         active_days=settings.churn.active_days,
         horizon_days=settings.churn.horizon_days,
