@@ -16,11 +16,13 @@ import features.commands as of_features
 import serving.commands as of_serving
 import training.commands as of_training
 from features import shell
-from features.errors import Refused
+from features.errors import Refused, UsageRefused
 from features.settings import Settings
 from features.shell import AsJson, Config
 
 EPILOG = "Exit codes: 0 ok, 2 usage, 3 data refused, 4 quality gate, 5 model refused."
+STOPPED = 130
+"""The exit code that typer makes of a keyboard interrupt."""
 app = typer.Typer(
     help="Which merchants are about to leave, which will grow, why, what it is worth, and what to do next.",
     epilog=EPILOG,
@@ -119,9 +121,14 @@ def main() -> None:
     except Refused as refusal:
         shell.errors.print(f"keepwell: {refusal}", style="red", markup=False)
         sys.exit(refusal.exit_code)
-    except KeyboardInterrupt:
-        shell.errors.print("keepwell: stopped; nothing half-written was left.", markup=False)
-        sys.exit(130)
+    except OSError as error:
+        where = f"{error.filename} cannot be used" if error.filename else "a file cannot be used"
+        shell.errors.print(f"keepwell: {where} ({error.strerror}); make room or give another place.", style="red", markup=False)
+        sys.exit(UsageRefused.exit_code)
+    except SystemExit as ended:
+        if ended.code == STOPPED:
+            shell.errors.print("keepwell: stopped; nothing half-written was left.", markup=False)
+        raise
 
 
 if __name__ == "__main__":

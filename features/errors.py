@@ -39,8 +39,12 @@ class ModelRefused(Refused):
     exit_code = 5
 
 
+MOST_NAMED = 10
+MOST_COMPARED = 20_000
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """A clause that names the closest known word, or the words that are known.
+    """A clause that names the closest known word, or the words that are known: of many a few, so that it stays a clause.
 
     Examples
     --------
@@ -48,7 +52,10 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     'did you mean "horizon_days"?'
     >>> did_you_mean("zzz", ["active_days", "gap_days"])
     'known are active_days, gap_days.'
+    >>> did_you_mean("zzz", [f"m{number}" for number in range(5000)])
+    'known are m0, m1, m10, m100, m1000, m1001, m1002, m1003, m1004, m1005, … (5,000 in all).'
     """
     known = sorted(known)
-    close = get_close_matches(wrong, known, n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"?' if close else f"known are {', '.join(known)}."
+    close = get_close_matches(wrong, known[:MOST_COMPARED], n=1, cutoff=0.6)
+    more = f", … ({len(known):,} in all)" if len(known) > MOST_NAMED else ""
+    return f'did you mean "{close[0]}"?' if close else f"known are {', '.join(known[:MOST_NAMED])}{more}."

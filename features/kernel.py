@@ -91,15 +91,24 @@ class Kernel:
         """Whether each cutoff sees any event."""
         return self.before(self.cells_at(stream, 0), None) > 0
 
-    def visible_from(self, stream: str, age: int) -> np.ndarray:
-        """Cells at which the stream's tiles reach an age in days and are known."""
+    def visible_from(self, stream: str, age: int | np.ndarray) -> np.ndarray:
+        """Cells at which the stream's tiles reach an age in days and are known; a row for each of several ages (n, 1)."""
         tiles = self.tiles[stream]
         days = tiles.day + age if tiles.is_prompt else np.maximum(tiles.seen, tiles.day + age)
         return self.cells(tiles.merchant, days)
 
     def cells_at(self, stream: str, age: int) -> np.ndarray:
-        """`visible_from`, computed once."""
-        return self.once(("cells", stream, age), lambda: self.visible_from(stream, age))
+        """`visible_from` of one age."""
+        rows, cells = self._all_cells(stream)
+        return cells[rows[age]] if age in rows else self.visible_from(stream, age)
+
+    def _all_cells(self, stream: str) -> tuple[dict[int, int], np.ndarray]:
+        """The cells of every age that the program asks for, computed at once, and the row of each age."""
+        def compute() -> tuple[dict[int, int], np.ndarray]:
+            ages = sorted({0}.union(*self.ages.get(stream, {}).values()))
+            return {age: row for row, age in enumerate(ages)}, self.visible_from(stream, np.array(ages)[:, None])
+
+        return self.once(("cells", stream), compute)
 
     def aged(self, stream: str, measure: Measure, age: int) -> np.ndarray:
         """Sum of a measure over the tiles known before the cutoff whose day lies at least `age` days before its eve."""
@@ -108,10 +117,10 @@ class Kernel:
     def _by_age(self, stream: str, measure: Measure) -> dict[int, np.ndarray]:
         """The sums for all ages that the program asks for, in one count."""
         ages, width = self.ages[stream][measure], self.merchants * (len(self.cutoffs) + 1)
-        cells = [self.cells_at(stream, age) for age in ages]
-        shifted = np.concatenate([each + place * width for place, each in enumerate(cells)])
-        weights = np.tile(self.tiles[stream].measures[measure], len(ages))
-        sums = np.bincount(shifted, weights, len(ages) * width).reshape(len(ages), self.merchants, -1)
+        rows, cells = self._all_cells(stream)
+        shifted = cells[[rows[age] for age in ages]] + np.arange(0, len(ages) * width, width)[:, None]
+        weights = np.broadcast_to(self.tiles[stream].measures[measure], shifted.shape)
+        sums = np.bincount(shifted.ravel(), weights.ravel(), len(ages) * width).reshape(len(ages), self.merchants, -1)
         return dict(zip(ages, np.cumsum(sums[:, :, :-1], axis=2), strict=True))
 
 

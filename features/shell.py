@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,5 +86,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise UsageRefused(f"{path} cannot be written ({error.strerror}); name a file in a directory that exists.") from None
+
+
+def refuse_unless_writable(directory: Path) -> None:
+    """Refuse a directory that could not be made or written into, before the work for it is done; it makes nothing yet.
+
+    Raises
+    ------
+    UsageRefused
+        It is a file, or below one, or its place is closed to this user.
+    """
+    there = next(place for place in (directory, *directory.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise UsageRefused(f"{directory} cannot be a directory, because {there} is a file; name another one.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageRefused(f"{directory} cannot be written, because {there} is closed to this user; name another directory.")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Literal
 
 from features.tables import SCALE, STREAMS
@@ -148,6 +149,10 @@ class Measure:
     where: tuple[Condition, ...] = ()
 
 
+_measure = cache(Measure)
+"""One object for equal measures, so that looking one up need not compare them."""
+
+
 @dataclass(frozen=True)
 class Total(Column):
     """The sum of a measure over a window, in the measure's own unit."""
@@ -277,7 +282,7 @@ class Events:
         return self
 
     def _total(self, field: str | None, how: Literal["sum", "given"] = "sum") -> Total:
-        return Total(self.stream, Measure(field, how, self.conditions), self.days, self.skip)
+        return Total(self.stream, _measure(field, how, self.conditions), self.days, self.skip)
 
     def _entities(self, field: str, how: Counting) -> Entities:
         if self.conditions:

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -26,7 +25,8 @@ from pathlib import Path
 from features.simulate import simulate
 from features.snapshot import Market, day_date
 
-folder = Path(tempfile.mkdtemp())
+scratch = tempfile.TemporaryDirectory()
+folder = Path(scratch.name)
 market = Market.open(simulate(folder / "market", merchants=400, seed=7))
 print(f"{market.source.counts['orders']:,} orders of {len(market.merchants)} merchants, "
       f"{day_date(market.source.first_day):%d %b %Y} to {day_date(market.source.last_day):%d %b %Y}")

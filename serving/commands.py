@@ -54,6 +54,7 @@ def published(config: Path, cutoff: str | None = None, rules_file: Path | None =
     from serving.champion import load_champion
 
     settings = read_settings(config)
+    shell.refuse_unless_writable(settings.state_dir)
     champion = load_champion(settings.state_dir)
     own = settings.home / "rules.toml"
     path = rules_file or (own if own.exists() else None)

@@ -9,7 +9,7 @@ import pandas as pd
 from features.errors import UsageRefused
 from features.model import Model
 from features.snapshot import Market, day_date
-from training.dataset import Dataset, cohort_snapshots, labelled
+from training.dataset import Dataset, cohort_snapshots, labelled, refuse_empty
 from training.heads import fit
 from training.labels import window_end
 from training.timeline import training_cutoffs
@@ -39,6 +39,7 @@ def trained(market: Market, as_of: int, snapshots: pd.DataFrame | None = None) -
     else:
         moments = [day_date(day) for day in cutoffs]
         frame = snapshots[snapshots.index.get_level_values("cutoff").isin(moments)]
+        refuse_empty(frame, market.settings, cutoffs)
     data = labelled(market, frame, as_of)
     return fit(data, market.settings, about(market, cutoffs, as_of)), data
 
@@ -56,6 +57,8 @@ def backtest(market: Market, cutoffs: Sequence[int], progress: Progress = lambda
     ------
     UsageRefused
         When a cutoff's own label window is not complete, or it is given twice.
+    DataRefused
+        When there is too little history before a cutoff, nobody in its cohort, or nothing to learn from.
     """
     _check(market, cutoffs)
     training = sorted({day for cutoff in cutoffs for day in training_cutoffs(market, cutoff)})
@@ -67,6 +70,7 @@ def backtest(market: Market, cutoffs: Sequence[int], progress: Progress = lambda
         progress(f"{day_date(cutoff):%Y-%m-%d}")
         models[cutoff], _ = trained(market, cutoff, snapshots)
         rows = snapshots[snapshots.index.get_level_values("cutoff") == day_date(cutoff)]
+        refuse_empty(rows, market.settings, [cutoff])
         parts.append(models[cutoff].scores(rows).join(rows).join(_truth(market, rows)))
     return pd.concat(parts), models
 

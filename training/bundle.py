@@ -42,14 +42,35 @@ def write_bundle(model: Model, golden: pd.DataFrame, out_dir: Path) -> str:
     place, partial = out_dir / version, out_dir / f".partial-{version}-{os.getpid()}"
     if place.is_dir() and not damage(place):
         return version
-    shutil.rmtree(partial, ignore_errors=True)
-    for name, content in files.items() | {("manifest.json", _json({"format": FORMAT, "model_version": version, "files": hashes}))}:
-        (partial / name).parent.mkdir(parents=True, exist_ok=True)
-        _write(partial / name, content)
-    shutil.rmtree(place, ignore_errors=True)  # only ever a damaged one of the same name
-    partial.rename(place)
+    _sweep(out_dir)
+    try:
+        for name, content in (files | {"manifest.json": _json({"format": FORMAT, "model_version": version, "files": hashes})}).items():
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            _write(partial / name, content)
+        shutil.rmtree(place, ignore_errors=True)  # only ever a damaged one of the same name
+        partial.rename(place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     _sync(out_dir)
     return version
+
+
+def _sweep(out_dir: Path) -> None:
+    """Remove what processes that were killed, and processes of the same number before this one, left half-written."""
+    for left in out_dir.glob(".partial-*"):
+        writer = int(left.name.rpartition("-")[2])
+        if writer == os.getpid() or not _alive(writer):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def golden_rows(model: Model, golden: pd.DataFrame) -> bytes:

@@ -83,6 +83,7 @@ def train(config: Config = None, as_json: AsJson = False) -> None:
         from training.train import train as trained
 
         market = Market.open(shell.config_path(config), shell.today())
+        shell.refuse_unless_writable(market.settings.state_dir)
         done = trained(market, progress=tell)
     facts = {
         "model_version": done.model_version,
@@ -176,13 +177,13 @@ def run_backtest(config: Path, cutoffs: list[int], out: Path, grade: Grade, comm
     from training.report import examples, write_report
     from training.train import judgeable
 
-    out.parent.mkdir(parents=True, exist_ok=True)
+    shell.refuse_unless_writable(out)
     market = Market.open(config, shell.today())
     predictions, models = backtest(market, cutoffs, tell)
     frame = judgeable(predictions.join(_graded(market, predictions, grade)))
     tell("measuring")
     evaluation = evaluate(frame)
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     kept = frame[["merchant_id", "cutoff", *PREDICTED, *HORIZONS]]
     shell.write_atomically(out / "predictions.parquet", kept.to_parquet(index=False))
     text = json.dumps(evaluation, indent=1, sort_keys=True, allow_nan=False)

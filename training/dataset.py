@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from features.errors import DataRefused
+from features.settings import Settings
 from features.snapshot import Market, day_date
 from training.labels import labels
 
@@ -46,13 +47,24 @@ def cohort_snapshots(market: Market, cutoffs: Sequence[int]) -> pd.DataFrame:
     """
     frame = market.snapshots(cutoffs)
     frame = frame[in_cohort(frame, market.settings.churn.active_days)]
+    refuse_empty(frame, market.settings, cutoffs)
+    return frame
+
+
+def refuse_empty(frame: pd.DataFrame, settings: Settings, cutoffs: Sequence[int]) -> None:
+    """Refuse a cohort without anybody.
+
+    Raises
+    ------
+    DataRefused
+        When the frame, the cohort at these cutoffs, has no rows.
+    """
     if frame.empty:
         when = ", ".join(f"{day_date(day):%Y-%m-%d}" for day in cutoffs[:3])
         raise DataRefused(
-            f"no merchant has a completed order in the {market.settings.churn.active_days} days before {when}; "
-            "use later cutoffs or a larger active_days in keepwell.toml."
+            f"no merchant has a completed order in the {settings.churn.active_days} days before {when}; "
+            "use other cutoffs or a larger active_days in keepwell.toml."
         )
-    return frame
 
 
 def labelled(market: Market, frame: pd.DataFrame, as_of: int) -> Dataset:

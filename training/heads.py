@@ -41,6 +41,10 @@ TARGETS: dict[str, Targets] = {
 CALIBRATED = ("churn", "growth")
 SIZED = ("value", "value_p10", "value_p90")
 WORKERS = 2
+LEAST_ROWS = 2
+"""Below it LightGBM's bagging draws no row at all."""
+Job = tuple[str, int | None]
+"""A head, and the fold whose merchants its booster does not see (None: it sees all)."""
 
 
 def fit(data: Dataset, settings: Settings, about: dict[str, Any]) -> Model:
@@ -54,10 +58,11 @@ def fit(data: Dataset, settings: Settings, about: dict[str, Any]) -> Model:
     Raises
     ------
     DataRefused
-        When nobody, or everybody, churned at every training cutoff.
+        When nobody, or everybody, churned at every training cutoff, or there are too few merchants to learn from.
     """
     _check_classes(data)
     names = useful(data.features)
+    _check_useful(names)
     matrix = Matrix.of(data.features, names)
     base, factor = base_of(settings, list(data.features.columns))
     carried = data.features[base].to_numpy(float) * factor
@@ -74,11 +79,10 @@ def _trained(
     matrix: Matrix, targets: dict[str, tuple[np.ndarray, np.ndarray]], fold: np.ndarray
 ) -> tuple[dict[str, lgb.Booster], dict[str, np.ndarray]]:
     """Each head's booster on all its rows, and raw scores (n,) of boosters that had not seen the merchant (NaN where none did)."""
-    jobs: dict[tuple[str, int | None], np.ndarray] = {(head, None): rows for head, (rows, _) in targets.items()}
-    jobs |= {(head, k): targets[head][0] & (fold != k) for head in (*CALIBRATED, *SIZED) for k in range(FOLDS)}
+    jobs = _jobs(targets, fold)
     one_at_a_time = Lock()  # of the shared bins' readers
 
-    def trained(job: tuple[str, int | None]) -> lgb.Booster:
+    def trained(job: Job) -> lgb.Booster:
         with one_at_a_time:
             data = learning(job[0], matrix, jobs[job], targets[job[0]][1])
         return fitted(job[0], data)
@@ -91,6 +95,27 @@ def _trained(
             outside = targets[head][0] & (fold == k)
             unseen[head][outside] = booster.predict(matrix.rows[outside], raw_score=True, num_threads=1)
     return {head: found[head, None] for head in targets}, unseen
+
+
+def _jobs(targets: dict[str, tuple[np.ndarray, np.ndarray]], fold: np.ndarray) -> dict[Job, np.ndarray]:
+    """The rows (n,) of bool that each booster learns from; `(head, k)` does not see the merchants of fold k."""
+    jobs: dict[Job, np.ndarray] = {(head, None): rows for head, (rows, _) in targets.items()}
+    jobs |= {(head, k): targets[head][0] & (fold != k) for head in (*CALIBRATED, *SIZED) for k in range(FOLDS)}
+    for (head, _), rows in jobs.items():
+        if rows.sum() < LEAST_ROWS:
+            raise DataRefused(
+                f"the merchants of the training cutoffs are too few to learn from ({rows.sum()} rows for the head {head}). "
+                "Add merchants or months of orders, or raise active_days in keepwell.toml."
+            )
+    return jobs
+
+
+def _check_useful(names: list[str]) -> None:
+    if not names:
+        raise DataRefused(
+            "the merchants of the training cutoffs cannot be told apart: no feature differs between any two at the same cutoff. "
+            "Add merchants, or raise active_days in keepwell.toml."
+        )
 
 
 def _check_classes(data: Dataset) -> None:
