@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from features.kernel import Values
 from features.program import Plan, Program
 
 
@@ -33,7 +34,7 @@ class Grid:
     def __getitem__(self, name: str) -> np.ndarray:
         return self.texts[name] if name in self.texts else self.numbers[self.places[name]]
 
-    def fill(self, rows: slice, values: list[np.ndarray], program: Program) -> None:
+    def fill(self, rows: slice, values: Values, program: Program) -> None:
         """Store what a program computed for some of the merchants."""
         for name, place in program.places.items():
             self[name][rows] = values[place]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.cells import Kernel
 from features.engines import Engine
-from features.kernel import Kernel
 from features.program import Plan
 from features.tiles import EntityDays, Need, Rows, Tiles, entities_from, entities_of_rows, entity_sql, tile_sql, tiles_from, tiles_of_rows
 from features.verbs import Measure

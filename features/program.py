@@ -7,55 +7,87 @@ array operations and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
 
 from features.declare import Feature
 from features.tiles import Need, needed
-from features.verbs import Arithmetic, Column, Measure, Peers, Ref, Total, nodes
+from features.verbs import Arithmetic, Column, Entities, Measure, Peers, Ref, Total, nodes
+
+DAYS = Measure("day", "given")
+"""Days with events: a day counts once, however many tiles it has."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One node, and the places of the values it is computed from."""
+class Level:
+    """Operations of one kind whose operands are all computed before: their places `first` to `last - 1`, and those of the operands."""
 
-    node: Column
-    operands: tuple[int, ...]
+    op: str
+    first: int
+    last: int
+    left: np.ndarray
+    right: np.ndarray
 
 
-@dataclass
+@dataclass(frozen=True)
 class Program:
-    """Steps in an order in which operands come first, and the place of each feature's value."""
+    """All distinct nodes of some trees: leaves first, then arithmetic level by level; and the place of each feature's value."""
 
-    steps: list[Step] = field(default_factory=list)
-    places: dict[str, int] = field(default_factory=dict)
-    _known: dict[Column, int] = field(default_factory=dict)
+    steps: tuple[Column, ...]
+    leaves: tuple[Column, ...]
+    levels: tuple[Level, ...]
+    places: Mapping[str, int]
 
     @classmethod
     def of(cls, features: Mapping[str, Feature]) -> Program:
-        """The program of some features; what they refer to outside these stays a step of its own, to be given at run time."""
-        program = cls()
-        for name, one in features.items():
-            program.places[name] = program._place(one.tree)
-        return program
+        """The program of some features; what they refer to outside these is a leaf, to be given at run time."""
+        depth: dict[Column, int] = {}
+        for one in features.values():
+            _measure_depth(one.tree, features, depth)
+        groups: dict[tuple[int, str], list[Column]] = {}
+        for node, level in depth.items():
+            groups.setdefault((level, node.op if isinstance(node, Arithmetic) else ""), []).append(node)
+        steps = [node for _, members in sorted(groups.items()) for node in members]
+        place = {node: number for number, node in enumerate(steps)}
+
+        def places(nodes: Iterable[Column]) -> np.ndarray:
+            return np.array([place[resolved(node, features)] for node in nodes], np.intp)
+
+        levels = []
+        for (level, op), members in sorted(groups.items()):
+            if level:
+                first, inner = place[members[0]], [node for node in members if isinstance(node, Arithmetic)]
+                levels.append(Level(op, first, first + len(members), places(n.left for n in inner), places(n.right for n in inner)))
+        leaves = tuple(steps[: len(groups.get((0, ""), []))])
+        return cls(tuple(steps), leaves, tuple(levels), {name: int(places([one.tree])[0]) for name, one in features.items()})
 
     @cached_property
     def ages(self) -> dict[str, dict[Measure, tuple[int, ...]]]:
         """Which ages of tiles, in days, bound the windows of each stream's measures."""
         found: dict[str, dict[Measure, set[int]]] = {}
-        for node in (step.node for step in self.steps if isinstance(step.node, Total)):
-            ends = () if node.days is None else (node.skip + node.days,)
-            found.setdefault(node.stream, {}).setdefault(node.measure, set()).update((node.skip, *ends))
+        for node in self.leaves:
+            if isinstance(node, Total) or (isinstance(node, Entities) and (node.how, node.field) == ("distinct", "day")):
+                measure = node.measure if isinstance(node, Total) else DAYS
+                ends = () if node.days is None else (node.skip + node.days,)
+                found.setdefault(node.stream, {}).setdefault(measure, set()).update((node.skip, *ends))
         return {stream: {measure: tuple(sorted(ages)) for measure, ages in one.items()} for stream, one in found.items()}
 
-    def _place(self, node: Column) -> int:
-        if isinstance(node, Ref) and node.name in self.places:
-            return self.places[node.name]
-        if node not in self._known:
-            operands = (self._place(node.left), self._place(node.right)) if isinstance(node, Arithmetic) else ()
-            self.steps.append(Step(node, operands))
-            self._known[node] = len(self.steps) - 1
-        return self._known[node]
+
+def resolved(node: Column, features: Mapping[str, Feature]) -> Column:
+    """The tree that a reference to one of `features` stands for; other nodes as they are."""
+    while isinstance(node, Ref) and node.name in features:
+        node = features[node.name].tree
+    return node
+
+
+def _measure_depth(node: Column, features: Mapping[str, Feature], depth: dict[Column, int]) -> int:
+    node = resolved(node, features)
+    if node not in depth:
+        operands = (node.left, node.right) if isinstance(node, Arithmetic) else ()
+        depth[node] = max((1 + _measure_depth(operand, features, depth) for operand in operands), default=0)
+    return depth[node]
 
 
 @dataclass(frozen=True)
@@ -87,12 +119,12 @@ class Plan:
     @cached_property
     def peer_places(self) -> tuple[tuple[Peers, int], ...]:
         """Where the program of the second pass wants each peer summary."""
-        return tuple((step.node, place) for place, step in enumerate(self.among_peers.steps) if isinstance(step.node, Peers))
+        return tuple((node, place) for place, node in enumerate(self.among_peers.leaves) if isinstance(node, Peers))
 
     @cached_property
     def ref_places(self) -> tuple[tuple[str, int], ...]:
         """Where it wants the columns of the first pass."""
-        return tuple((step.node.name, place) for place, step in enumerate(self.among_peers.steps) if isinstance(step.node, Ref))
+        return tuple((node.name, place) for place, node in enumerate(self.among_peers.leaves) if isinstance(node, Ref))
 
     @cached_property
     def bases(self) -> tuple[str, ...]:

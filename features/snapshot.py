@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.cells import Kernel
 from features.declare import Feature, available, catalogue
 from features.engines import DuckEngine
 from features.errors import UsageRefused, did_you_mean
 from features.grid import Grid
 from features.holdings import Holdings, inline_kernel
-from features.kernel import Kernel
+from features.kernel import run
 from features.peers import PeerTables, compared, tables_at
 from features.program import Plan, base_of
 from features.settings import Settings
@@ -159,7 +160,7 @@ class Market:
         since = 0 if known is None else day_number(known)
         kernel = inline_kernel(events, attributes, since, day, plan)
         grid = Grid.of(plan, (1, 1))
-        grid.fill(slice(0, 1), kernel.run(plan.own), plan.own)
+        grid.fill(slice(0, 1), run(kernel, plan.own), plan.own)
         group = {node.by: self.held.group_of(node.by, attributes if since < day else {}) for node in plan.peers}
         self._among_peers(kernel.cutoffs, plan, grid, lambda by, _: np.array([group[by]]))
         return grid.frame(np.array([0]), np.array([0]), pd.Index(["inline"], dtype=object, name="merchant_id"), self._all_names)
@@ -224,7 +225,7 @@ class Market:
         for low, high in blocks:
             rows = slice(done, done := done + high - low)
             kernel = self.held.kernel(low, high, days, plan)
-            grid.fill(rows, kernel.run(plan.own), plan.own)
+            grid.fill(rows, run(kernel, plan.own), plan.own)
             joined = np.maximum(kernel.known, self.held.joined[low:high])[:, None] < days
             present[rows] = joined | kernel.has_events("orders")
         return present, grid
@@ -241,8 +242,8 @@ class Market:
             parts = [compared(node, tables[slot], mine[:, slot], member[node.by][slot]) for slot in range(len(days))]
             given[place] = np.stack(parts, axis=1)
         given |= {place: own[name] for name, place in plan.ref_places}
-        values = Kernel(len(grid), days, {}, {}, {}, np.zeros(len(grid))).run(plan.among_peers, given)
-        grid.fill(slice(None), values, plan.among_peers)
+        nothing = Kernel(len(grid), days, {}, {}, {}, np.zeros(len(grid)))
+        grid.fill(slice(None), run(nothing, plan.among_peers, given), plan.among_peers)
 
     def _keep_peers(self, days: np.ndarray, plan: Plan, done: tuple[np.ndarray, Grid] | None) -> None:
         """Make the peers' tables of cutoffs that are not kept yet; of kept cutoffs nothing is computed again."""

@@ -266,7 +266,7 @@ class Events:
     def gaps(self, how: Literal["count", "total", "squares", "p50", "p95"]) -> Column:
         """Gaps between neighbouring days with events (by the day they became known) that ended in the window.
 
-        A quantile is the upper edge of the bin that holds it; the bins are `features.kernel.GAP_EDGES`.
+        A quantile is the upper edge of the bin that holds it; the bins are `features.gaps.GAP_EDGES`.
         """
         if self.skip or self.conditions:
             raise ValueError("gaps are of all events up to the cutoff; use no skip and no where")

@@ -58,12 +58,17 @@ def open_store(settings: Settings, folder: Path | None = None) -> Store:
     Raises
     ------
     UsageRefused
-        MLflow cannot open the store.
+        MLflow cannot open the store, or is not installed.
     """
     os.environ.update(QUIET)
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    from mlflow import MlflowClient
+    try:
+        from mlflow import MlflowClient
+    except ModuleNotFoundError:
+        raise UsageRefused(
+            "MLflow is not installed: this machine can score and serve, but not train or promote; install the rest with uv sync."
+        ) from None
 
     folder = (folder or Path("mlruns")).absolute()
     uri = settings.mlflow.tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"

@@ -76,6 +76,7 @@ def train(market: Market, mlruns: Path | None = None, progress: Progress = lambd
     """
     as_of = market.source.end_day
     judged = test_cutoffs(market, as_of)
+    store = tracking.open_store(market.settings, mlruns)  # first: what it refuses should not cost a training
     predictions, _ = backtest(market, judged, lambda what: progress(f"judging {what}"))
     evaluation = evaluate(judgeable(predictions))
     progress("training on everything")
@@ -87,7 +88,7 @@ def train(market: Market, mlruns: Path | None = None, progress: Progress = lambd
     golden = data.features.iloc[np.linspace(0, len(data.features) - 1, min(GOLDEN_ROWS, len(data.features))).astype(int)]
     version = bundle.write_bundle(model, golden.droplevel("cutoff"), state / "bundles")
     progress("recording in MLflow")
-    registered = _track(market, model, data.features, evaluation, state / "bundles" / version, version, mlruns)
+    registered = _track(store, market, model, data.features, evaluation, state / "bundles" / version, version)
     bundle.challenge(state, version, registered.version)
     held = verdict(evaluation, champion_evaluation(state))
     return Training(version, registered.version, registered.run_id, evaluation, held, state / "bundles" / version, card)
@@ -109,13 +110,12 @@ def champion_evaluation(state_dir: Path) -> dict[str, Any] | None:
 
 
 def _track(
-    market: Market, model: Model, frame: pd.DataFrame, evaluation: dict[str, Any], place: Path, version: str, mlruns: Path | None
+    store: tracking.Store, market: Market, model: Model, frame: pd.DataFrame, evaluation: dict[str, Any], place: Path, version: str
 ) -> tracking.MlflowVersion:
     settings = market.settings
     parameters = {f"churn.{k}": v for k, v in settings.churn.model_dump().items()} | {"growth.horizon_days": settings.growth.horizon_days}
     parameters |= COMMON | {f"{head}.{k}": v for head, chosen in HEADS.items() for k, v in chosen.items()}
     parameters |= {"cutoffs": ",".join(model.card["cutoffs"]), "rows": model.card["rows"], "features": len(model.features)}
-    store = tracking.open_store(settings, mlruns)
     with tempfile.TemporaryDirectory() as folder:
         plots = Path(folder)
         calibration_plot(evaluation, plots / "calibration.png")
@@ -155,14 +155,16 @@ def promote(settings: Settings, promoted_at: str, *, mlruns: Path | None = None,
         raise UsageRefused(f"there is no challenger to promote in {state}; run keepwell train first.")
     held = verdict(bundle.card_of(state, chosen["model_version"])["evaluation"], champion_evaluation(state))
     if held.passed or force:
+        store = tracking.open_store(settings, mlruns)
         bundle.promote_bundle(state, chosen["model_version"], chosen["mlflow_version"], promoted_at)
-        tracking.open_store(settings, mlruns).promote(chosen["mlflow_version"])
+        store.promote(chosen["mlflow_version"])
     now = bundle.champion(state)
     return Promotion(held, now["model_version"], now["mlflow_version"]) if now else Promotion(held, None, None)
 
 
 def rollback(settings: Settings, *, mlruns: Path | None = None) -> dict[str, Any]:
     """Make the champion before the champion again, for serving and in MLflow; returns its entry."""
+    store = tracking.open_store(settings, mlruns)
     entry = bundle.rollback_bundle(settings.state_dir)
-    tracking.open_store(settings, mlruns).promote(int(entry["mlflow_version"]))
+    store.promote(int(entry["mlflow_version"]))
     return entry

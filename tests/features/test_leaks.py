@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from markets import CUTOFF, Tables, as_known_at, futures, leaks, made_up, write
 
-from features import kernel, snapshot
+from features import gaps, kernel, snapshot
 from features.declare import Feature, catalogue
 from features.holdings import Holdings
-from features.kernel import Kernel
+from features.cells import Kernel
 from features.snapshot import Market
 from features.source import Source, read_source
 from features.tables import STREAMS, TABLES, Field
@@ -94,13 +94,13 @@ def attributes_as_they_stand_today(one: Kernel, node: Attribute) -> np.ndarray:
 
 def the_gap_that_is_still_open(patch: Patch) -> None:
     """Each gap counts from the day on which it began, so that the one after the cutoff is known before it."""
-    right = kernel._known_days
+    right = gaps.known_days
 
     def begun(one: Kernel, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         merchant, day, gap = right(one, name)
         return merchant, day - gap, gap
 
-    patch.setattr(kernel, "_known_days", begun)
+    patch.setattr(gaps, "known_days", begun)
 
 
 def peers_who_are_not_here_yet(patch: Patch) -> None:

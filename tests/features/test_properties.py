@@ -79,7 +79,7 @@ def merchant(number: int) -> st.SearchStrategy[dict[str, Any]]:
     """A merchant who joined within some days of the cutoff and was known then or later."""
     days = st.integers(T - 200, T + 2)
     attributes = {
-        name: st.sampled_from(["x", "y", None]) if kind in ("id", "text") else st.integers(T - 999, T) if kind == "time" else st.integers(0, 99) | st.none()
+        name: st.sampled_from(["x", "y", None]) if kind in ("id", "text") else st.integers(0, T) if kind == "time" else st.none() | st.integers(0, 99)
         for name, kind in ATTRIBUTES.items()
     }
     lag = st.just(0) | st.integers(0, 300)
@@ -92,7 +92,8 @@ def merchant(number: int) -> st.SearchStrategy[dict[str, Any]]:
 
 def rows_of(stream: str, merchants: int, days: st.SearchStrategy[int], lag: st.SearchStrategy[int]) -> st.SearchStrategy[Row]:
     """A row of a stream."""
-    values = [VALUES[field.kind] if field.default is not None or field.kind == "flag" else VALUES[field.kind] | st.none() for field in STREAMS[stream].fields.values()]
+    fields = STREAMS[stream].fields.values()
+    values = [VALUES[one.kind] if one.default is not None or one.kind == "flag" else VALUES[one.kind] | st.none() for one in fields]
 
     def made(who: int, day: int, late: int, cells: tuple) -> Row:
         return (who, day, day + (late if STREAMS[stream].seen else 0), *cells)
