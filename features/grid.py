@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -43,9 +44,14 @@ class Grid:
         """The cells (merchant, slot) as rows, with the columns `names`: numbers first, each kind in one block."""
         numbers = [name for name in names if name in self.places]
         block = self.numbers if numbers == list(self.places) else self.numbers[[self.places[name] for name in numbers]]
-        frame = pd.DataFrame(block[:, merchant, slot].T, index=index, columns=pd.Index(numbers, dtype=object), copy=False)
+        frame = pd.DataFrame(block[:, merchant, slot].T, index=index, columns=_labels(tuple(numbers)), copy=False)
         words = [name for name in names if name in self.texts]
         if not words:
             return frame
         block = np.array([self.texts[name][merchant, slot] for name in words], object)
         return pd.concat([frame, pd.DataFrame(block.T, index=index, columns=pd.Index(words, dtype=object), dtype=object)], axis=1)
+
+
+@cache
+def _labels(names: tuple[str, ...]) -> pd.Index:
+    return pd.Index(names, dtype=object)

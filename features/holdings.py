@@ -33,6 +33,7 @@ class Holdings:
     engine: Engine
     _tiles: dict[str, Tiles] = field(default_factory=dict)
     _entities: dict[tuple[str, str], EntityDays] = field(default_factory=dict)
+    _kept: dict[int, Plan] = field(default_factory=dict)
 
     @cached_property
     def ids(self) -> np.ndarray:
@@ -100,12 +101,15 @@ class Holdings:
 
     def keep(self, plan: Plan) -> None:
         """Fetch the tiles that a plan needs and that are not kept yet."""
+        if id(plan) in self._kept:
+            return
         for stream, need in (ALWAYS | dict(plan.needs)).items():
             self.tiles(stream, need.measures)
             for name in need.entities:
                 if (stream, name) not in self._entities:
                     sql = [entity_sql(stream, name, low, high) for low, high in self._ranges(stream)]
                     self._entities[stream, name] = EntityDays.joined([entities_from(self.engine.columns(one)) for one in sql])
+        self._kept[id(plan)] = plan
 
     def kernel(self, low: int, high: int, days: np.ndarray, plan: Plan) -> Kernel:
         """The kernel of merchants `low` to `high - 1`."""

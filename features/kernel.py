@@ -102,7 +102,7 @@ def _age(kernel: Kernel, node: Age) -> np.ndarray:
 
 
 def _constant(kernel: Kernel, node: Constant) -> np.ndarray:
-    return np.full((kernel.merchants, len(kernel.cutoffs)), node.value)
+    return np.array(node.value)
 
 
 def _divide(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:

@@ -127,6 +127,11 @@ class Plan:
         return tuple((node.name, place) for place, node in enumerate(self.among_peers.leaves) if isinstance(node, Ref))
 
     @cached_property
+    def peer_key(self) -> str:
+        """What the peer tables that the plan needs are kept under."""
+        return repr(self.peers)
+
+    @cached_property
     def bases(self) -> tuple[str, ...]:
         """The features that peers are compared by."""
         return tuple(dict.fromkeys(base_of(node) for node in self.peers))

@@ -28,7 +28,7 @@ from features.program import Plan, base_of
 from features.settings import Settings
 from features.source import Source, read_source
 from features.tiles import Rows, Tiles
-from features.verbs import Measure, Peers
+from features.verbs import Measure
 
 BLOCKS = 8
 """Blocks of merchants in a part."""
@@ -59,7 +59,7 @@ class Market:
     source: Source
     features: Mapping[str, Feature]
     held: Holdings
-    _peers: dict[tuple[int, tuple[Peers, ...]], PeerTables] = field(default_factory=dict)
+    _peers: dict[tuple[int, str], PeerTables] = field(default_factory=dict)
     _plans: dict[tuple[str, ...], Plan] = field(default_factory=dict)
 
     @classmethod
@@ -185,15 +185,15 @@ class Market:
         return tuple(self.features)
 
     @cached_property
-    def _index(self) -> pd.Index:
-        return pd.Index(self.held.ids, dtype=object)
+    def _code_of(self) -> dict[str, int]:
+        return {merchant: code for code, merchant in enumerate(self.held.ids)}
 
     @cached_property
     def _everyone(self) -> np.ndarray:
         return np.arange(len(self.held.ids))
 
     def _codes(self, merchants: Sequence[str]) -> np.ndarray:
-        codes = self._index.get_indexer(pd.Index(list(merchants), dtype=object))
+        codes = np.array([self._code_of.get(merchant, -1) for merchant in merchants], np.int64)
         if (codes < 0).any():
             unknown = list(merchants)[int(np.argmax(codes < 0))]
             raise UsageRefused(f"merchant {unknown!r} is not in the data; {did_you_mean(str(unknown), self.held.ids)}")
@@ -233,7 +233,7 @@ class Market:
     def _among_peers(self, days: np.ndarray, plan: Plan, grid: Grid, groups: Callable[[str | None, int], np.ndarray]) -> None:
         """What only the comparison with peers decides; from the finished columns of the first pass."""
         self._keep_peers(days, plan, None)
-        tables = [self._peers[int(day), plan.peers] for day in days]
+        tables = [self._peers[int(day), plan.peer_key] for day in days]
         own = {name: grid[name].astype(float) for name in plan.referred}
         member = {by: [groups(by, int(day)) for day in days] for by in {node.by for node in plan.peers}}
         given = {}
@@ -247,11 +247,11 @@ class Market:
 
     def _keep_peers(self, days: np.ndarray, plan: Plan, done: tuple[np.ndarray, Grid] | None) -> None:
         """Make the peers' tables of cutoffs that are not kept yet; of kept cutoffs nothing is computed again."""
-        missing = [slot for slot, day in enumerate(days) if (int(day), plan.peers) not in self._peers]
+        missing = [slot for slot, day in enumerate(days) if (int(day), plan.peer_key) not in self._peers]
         if not missing or not plan.peers:
             return
         present, grid = done or self._own(days, self._plan(plan.bases), None)
         for slot in missing:
             day, here = int(days[slot]), present[:, slot]
             groups = {by: np.where(here, self.held.groups(by, day, self._everyone), -1) for by in {node.by for node in plan.peers}}
-            self._peers[day, plan.peers] = tables_at({name: grid[name][:, slot] for name in plan.bases}, groups, plan.peers)
+            self._peers[day, plan.peer_key] = tables_at({name: grid[name][:, slot] for name in plan.bases}, groups, plan.peers)

@@ -120,7 +120,7 @@ def peers_as_they_are_in_the_end(patch: Patch) -> None:
         end = np.array([self.source.end_day])
         right(self, end, plan, None)
         for day in days:
-            self._peers[int(day), plan.peers] = self._peers[int(end[0]), plan.peers]
+            self._peers[int(day), plan.peer_key] = self._peers[int(end[0]), plan.peer_key]
 
     patch.setattr(Market, "_keep_peers", in_the_end)
 
