@@ -36,7 +36,7 @@ def simulate(
 @catalogued.command("list")
 def listed(config: Config = None, as_json: AsJson = False) -> None:
     """Every feature, by module; with a configuration, whether its tables allow it."""
-    present = set(Market.open(config).features) if config is not None else None
+    present = set(Market.open(config, shell.today()).features) if config is not None else None
     rows = [_described(name) | ({} if present is None else {"available": name in present}) for name in catalogue()]
     if as_json:
         shell.print_json(rows)

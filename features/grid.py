@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from features.kernel import Values
+from features.halves import shared
 from features.program import Plan, Program
 
 
@@ -22,12 +22,12 @@ class Grid:
     places: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plan: Plan, shape: tuple[int, int]) -> Grid:
-        """An unfilled grid for all columns of a plan."""
-        names = [*plan.first, *plan.second]
-        texts = {name: np.empty(shape, object) for name in names if name in plan.first and plan.first[name].is_text}
-        numbers = [name for name in names if name not in texts]
-        return cls(np.empty((len(numbers), *shape), np.float32), texts, {name: place for place, name in enumerate(numbers)})
+    def of(cls, plan: Plan, shape: tuple[int, int], texts: dict[str, np.ndarray], forked: bool) -> Grid:
+        """A grid for all columns of a plan whose numbers are not filled yet; `forked`: other processes will fill some."""
+        numbers = [name for name in (*plan.first, *plan.second) if name not in texts]
+        size = (len(numbers), *shape)
+        block = shared(size, np.float32) if forked else np.empty(size, np.float32)
+        return cls(block, texts, {name: place for place, name in enumerate(numbers)})
 
     def __len__(self) -> int:
         return int(self.numbers.shape[1])
@@ -35,10 +35,10 @@ class Grid:
     def __getitem__(self, name: str) -> np.ndarray:
         return self.texts[name] if name in self.texts else self.numbers[self.places[name]]
 
-    def fill(self, rows: slice, values: Values, program: Program) -> None:
+    def fill(self, rows: slice, values: np.ndarray, program: Program) -> None:
         """Store what a program computed for some of the merchants."""
         for name, place in program.places.items():
-            self[name][rows] = values[place]
+            self.numbers[self.places[name], rows] = values[place]
 
     def frame(self, merchant: np.ndarray, slot: np.ndarray, index: pd.Index, names: Sequence[str]) -> pd.DataFrame:
         """The cells (merchant, slot) as rows, with the columns `names`: numbers first, each kind in one block."""

@@ -20,7 +20,7 @@ from features.tiles import EMPTY
 from features.verbs import Age, Ahead, Attribute, Column, Constant, Edge, Entities, Gaps, Measure, Total
 
 
-def run(kernel: Kernel, program: Program, given: Mapping[int, np.ndarray] | None = None) -> Values:
+def run(kernel: Kernel, program: Program, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
     """Compute a program.
 
     Parameters
@@ -29,31 +29,16 @@ def run(kernel: Kernel, program: Program, given: Mapping[int, np.ndarray] | None
 
     Returns
     -------
-    The values (merchants, cutoffs) by place.
+    The values (steps, merchants, cutoffs), by place.
     """
     kernel.ages = program.ages
-    numbers = np.empty((len(program.steps), kernel.merchants, len(kernel.cutoffs)))
-    texts: dict[int, np.ndarray] = {}
+    values = np.empty((len(program.steps), kernel.merchants, len(kernel.cutoffs)))
     for place, node in enumerate(program.leaves):
-        value = given[place] if given is not None and place in given else MEANING[type(node)](kernel, node)
-        if value.dtype == object:
-            texts[place] = value
-        else:
-            numbers[place] = value
+        values[place] = given[place] if given is not None and place in given else MEANING[type(node)](kernel, node)
     with np.errstate(divide="ignore", invalid="ignore"):
         for level in program.levels:
-            OPERATION[level.op](numbers[level.left], numbers[level.right], out=numbers[level.first : level.last])
-    return Values(numbers, texts)
-
-
-class Values:
-    """The values of a program's steps by place: numbers in one array, texts apart."""
-
-    def __init__(self, numbers: np.ndarray, texts: Mapping[int, np.ndarray]) -> None:
-        self.numbers, self.texts = numbers, texts
-
-    def __getitem__(self, place: int) -> np.ndarray:
-        return self.texts[place] if place in self.texts else self.numbers[place]
+            OPERATION[level.op](values[level.left], values[level.right], out=values[level.first : level.last])
+    return values
 
 
 def _total(kernel: Kernel, node: Total) -> np.ndarray:
@@ -90,10 +75,8 @@ def _furthest(kernel: Kernel, cells: np.ndarray, values: np.ndarray) -> np.ndarr
 
 
 def _attribute(kernel: Kernel, node: Attribute) -> np.ndarray:
-    values = kernel.attributes[node.name]
     known = kernel.known[:, None] < kernel.cutoffs
-    missing = np.array(np.nan if values.dtype.kind == "f" else None)
-    return np.where(known, values[:, None], missing)
+    return np.where(known, kernel.attributes[node.name][:, None], np.nan)
 
 
 def _age(kernel: Kernel, node: Age) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from features.declare import Feature
 from features.tiles import Need, needed
-from features.verbs import Arithmetic, Column, Entities, Measure, Peers, Ref, Total, nodes
+from features.verbs import Arithmetic, Attribute, Column, Entities, Measure, Peers, Ref, Total, nodes
 
 DAYS = Measure("day", "given")
 """Days with events: a day counts once, however many tiles it has."""
@@ -111,10 +111,11 @@ class Plan:
         for name, one in features.items():
             if name in wanted:
                 (second if one.has_peers or _refers(one) & set(second) else first)[name] = one
+        numbers = {name: one for name, one in first.items() if not one.is_text}
         found = [node for one in second.values() for node in nodes(one.tree)]
         peers = tuple(dict.fromkeys(node for node in found if isinstance(node, Peers)))
         referred = tuple(dict.fromkeys(node.name for node in found if isinstance(node, Ref) and node.name in first))
-        return cls(first, second, needed(first.values()), Program.of(first), Program.of(second), peers, referred)
+        return cls(first, second, needed(first.values()), Program.of(numbers), Program.of(second), peers, referred)
 
     @cached_property
     def peer_places(self) -> tuple[tuple[Peers, int], ...]:
@@ -125,6 +126,12 @@ class Plan:
     def ref_places(self) -> tuple[tuple[str, int], ...]:
         """Where it wants the columns of the first pass."""
         return tuple((node.name, place) for place, node in enumerate(self.among_peers.leaves) if isinstance(node, Ref))
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """The text features, and the attribute that each of them is."""
+        trees = {name: one.tree for name, one in self.first.items()}
+        return {name: tree.name for name, tree in trees.items() if isinstance(tree, Attribute) and self.first[name].is_text}
 
     @cached_property
     def peer_key(self) -> str:

@@ -10,7 +10,7 @@ import typer
 from features import shell
 from features.settings import read_settings
 from features.shell import AsJson, Config
-from features.snapshot import Market
+from features.snapshot import Market, day_number
 from serving.explain import explain as explained
 from serving.export import to_json, to_table, write_list
 from serving.lists import Listing, check_lang
@@ -54,6 +54,7 @@ def published(config: Path, cutoff: str | None = None, rules_file: Path | None =
     from serving.champion import load_champion
 
     settings = read_settings(config)
+    day = None if cutoff is None else day_number(cutoff)
     shell.refuse_unless_writable(settings.state_dir)
     champion = load_champion(settings.state_dir)
     own = settings.home / "rules.toml"
@@ -62,7 +63,7 @@ def published(config: Path, cutoff: str | None = None, rules_file: Path | None =
     market = market or Market.open(config, shell.today())
     made = scored(
         market,
-        market.source.end_day if cutoff is None else cutoff,
+        market.source.end_day if day is None else day,
         champion.model,
         chosen,
         model_version=champion.model_version,

@@ -38,9 +38,10 @@ def section(title: str) -> str:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of the rows of a Markdown table, without its heading."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    """The cells of the rows of the first Markdown table, without its heading."""
+    table = re.search(r"^(\|.*\n)+", text, re.M)
+    assert table, "there is no table"
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
 
 
 def ticked(text: str) -> list[str]:
@@ -101,8 +102,7 @@ def test_a_command_parses(command):
     parse(command)
 
 
-def test_commands_were_found():
-    assert len(COMMANDS) > 20
+def test_every_command_is_told():
     assert {command.split()[1] for command in COMMANDS} == set(typer.main.get_command(keepwell.app).commands)
 
 

@@ -142,14 +142,20 @@ def promote_bundle(state_dir: Path, model_version: str, mlflow_version: int | st
 
 
 def rollback_bundle(state_dir: Path) -> dict[str, Any]:
-    """Point champion.json back at the bundle before, as it was promoted then, and return its entry.
+    """Point champion.json back at the bundle before, as it was promoted then, and return its entry; raises as `before_champion`."""
+    last, older = before_champion(state_dir)
+    return _point(state_dir, {**last, "previous": older})
+
+
+def before_champion(state_dir: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The entry of the champion before the champion, which could be served, and those before it.
 
     Raises
     ------
     UsageRefused
         Nothing was promoted before.
     ModelRefused
-        The bundle before is absent or damaged; the pointer stays as it was.
+        The bundle before is absent or damaged.
     """
     now = champion(state_dir)
     if now is None or not now["previous"]:
@@ -157,7 +163,7 @@ def rollback_bundle(state_dir: Path) -> dict[str, Any]:
         raise UsageRefused(f"There is nothing to roll back to: {served}. Use `keepwell promote` to serve another.")
     last, *older = now["previous"]
     _usable(state_dir, last["model_version"])
-    return _point(state_dir, {**last, "previous": older})
+    return last, older
 
 
 def _usable(state_dir: Path, model_version: str) -> None:

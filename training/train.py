@@ -164,6 +164,7 @@ def promote(settings: Settings, promoted_at: str, *, mlruns: Path | None = None,
 
 def rollback(settings: Settings, *, mlruns: Path | None = None) -> dict[str, Any]:
     """Make the champion before the champion again, for serving and in MLflow; returns its entry."""
+    bundle.before_champion(settings.state_dir)  # refuses before there is a store
     store = tracking.open_store(settings, mlruns)
     entry = bundle.rollback_bundle(settings.state_dir)
     store.promote(int(entry["mlflow_version"]))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -229,7 +230,7 @@ class Oracle:
     def _gaps(self, node: Gaps, who: str, at: int) -> float | None:
         days = sorted({event.seen for event in self.past(node.stream, who, at)})
         start = -math.inf if node.days is None else at - node.days
-        gaps = sorted(day - before for before, day in zip(days, days[1:], strict=False) if day >= start)
+        gaps = sorted(day - before for before, day in pairwise(days) if day >= start)
         if node.how in ("count", "total", "squares"):
             return {"count": len(gaps), "total": sum(gaps), "squares": sum(gap**2 for gap in gaps)}[node.how]
         if not gaps:
