@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from features.halves import shared
 from features.program import Plan, Program
 
 
@@ -22,12 +21,10 @@ class Grid:
     places: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plan: Plan, shape: tuple[int, int], texts: dict[str, np.ndarray], forked: bool) -> Grid:
-        """A grid for all columns of a plan whose numbers are not filled yet; `forked`: other processes will fill some."""
+    def of(cls, plan: Plan, shape: tuple[int, int], texts: dict[str, np.ndarray]) -> Grid:
+        """A grid for all columns of a plan, whose numbers are not filled yet."""
         numbers = [name for name in (*plan.first, *plan.second) if name not in texts]
-        size = (len(numbers), *shape)
-        block = shared(size, np.float32) if forked else np.empty(size, np.float32)
-        return cls(block, texts, {name: place for place, name in enumerate(numbers)})
+        return cls(np.empty((len(numbers), *shape), np.float32), texts, {name: place for place, name in enumerate(numbers)})
 
     def __len__(self) -> int:
         return int(self.numbers.shape[1])

@@ -21,7 +21,6 @@ from features.declare import Feature, available, catalogue
 from features.engines import DuckEngine
 from features.errors import UsageRefused, did_you_mean
 from features.grid import Grid
-from features.halves import WORTH, in_halves, shared
 from features.holdings import Holdings, inline_kernel
 from features.kernel import run
 from features.peers import PeerTables, compared, tables_at
@@ -31,10 +30,8 @@ from features.source import Source, read_source
 from features.tiles import Rows, Tiles
 from features.verbs import Measure
 
-BLOCKS = 24
+BLOCKS = 8
 """Blocks of merchants in a part."""
-MANY = 5_000
-"""Merchants whose comparison with peers is worth two processes."""
 Cutoff = date | str | pd.Timestamp | np.datetime64 | int
 
 def day_number(cutoff: Cutoff) -> int:
@@ -164,7 +161,7 @@ class Market:
         kernel = inline_kernel(events, attributes, since, day, plan)
         told = attributes if since < day else {}
         texts = {name: np.array([[told.get(source)]], dtype=object) for name, source in plan.texts.items()}
-        grid = Grid.of(plan, (1, 1), texts, forked=False)
+        grid = Grid.of(plan, (1, 1), texts)
         grid.fill(slice(0, 1), run(kernel, plan.own), plan.own)
         group = {node.by: self.held.group_of(node.by, told) for node in plan.peers}
         self._among_peers(kernel.cutoffs, plan, grid, lambda by, _: np.array([group[by]]))
@@ -221,23 +218,18 @@ class Market:
             self._among_peers(days, plan, grid, lambda by, day: self.held.groups(by, day, codes))
 
     def _own(self, days: np.ndarray, plan: Plan, chosen: list[tuple[int, int]] | None) -> tuple[np.ndarray, Grid]:
-        """Everything that a merchant's own events and attributes decide, block by block."""
+        """Everything that a merchant's own events and attributes decide, block by block (threads would wait for each other's lock, and a forked process for its pages)."""
         self.held.keep(plan)
         blocks = self.held.blocks(plan, len(days)) if chosen is None else chosen
-        ends = np.cumsum([high - low for low, high in blocks])
-        shape, forked = (int(ends[-1]) if len(ends) else 0, len(days)), len(blocks) >= WORTH
-        grid = Grid.of(plan, shape, self._texts(days, plan, blocks), forked)
-        present = shared(shape, np.bool_) if forked else np.zeros(shape, bool)
-
-        def fill(number: int) -> None:
-            low, high = blocks[number]
-            rows = slice(int(ends[number]) - (high - low), int(ends[number]))
+        shape = (sum(high - low for low, high in blocks), len(days))
+        present, grid = np.zeros(shape, bool), Grid.of(plan, shape, self._texts(days, plan, blocks))
+        done = 0
+        for low, high in blocks:
+            rows = slice(done, done := done + high - low)
             kernel = self.held.kernel(low, high, days, plan)
             grid.fill(rows, run(kernel, plan.own), plan.own)
             joined = np.maximum(kernel.known, self.held.joined[low:high])[:, None] < days
             present[rows] = joined | kernel.has_events("orders")
-
-        in_halves(fill, len(blocks))
         return present, grid
 
     def _texts(self, days: np.ndarray, plan: Plan, blocks: list[tuple[int, int]]) -> dict[str, np.ndarray]:
@@ -253,20 +245,11 @@ class Market:
         tables = [self._peers[int(day), plan.peer_key] for day in days]
         own = {name: grid[name].astype(float) for name in plan.referred}
         member = {by: [groups(by, int(day)) for day in days] for by in {node.by for node in plan.peers}}
-        size, pairs = (len(plan.peer_places), len(grid), len(days)), len(plan.peer_places) * len(days)
-        found = shared(size, np.float64) if len(grid) >= MANY else np.empty(size)
-
-        def compare(pair: int) -> None:
-            slot, number = divmod(pair, len(plan.peer_places))
-            node, _ = plan.peer_places[number]
-            found[number, :, slot] = compared(node, tables[slot], own[base_of(node)][:, slot], member[node.by][slot])
-
-        if len(grid) >= MANY:
-            in_halves(compare, pairs)
-        else:
-            for pair in range(pairs):
-                compare(pair)
-        given = {place: found[number] for number, (_, place) in enumerate(plan.peer_places)}
+        given = {}
+        for node, place in plan.peer_places:
+            mine = own[base_of(node)]
+            parts = [compared(node, tables[slot], mine[:, slot], member[node.by][slot]) for slot in range(len(days))]
+            given[place] = np.stack(parts, axis=1)
         given |= {place: own[name] for name, place in plan.ref_places}
         nothing = Kernel(len(grid), days, {}, {}, {}, np.zeros(len(grid)))
         grid.fill(slice(None), run(nothing, plan.among_peers, given), plan.among_peers)

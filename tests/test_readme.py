@@ -63,7 +63,7 @@ COMMANDS = sorted({PREFIX.sub("", line) for line in shell_lines() if PREFIX.sub(
 FIGURES = rows(section("Figures"))
 
 
-def parse(command: str) -> None:
+def check_parses(command: str) -> None:
     """Parse a command of Keepwell as the command line does, without running it; an unknown command or option raises."""
     node, words = typer.main.get_command(keepwell.app), shlex.split(command)[1:]
     while hasattr(node, "commands"):
@@ -72,11 +72,11 @@ def parse(command: str) -> None:
     node.make_context("keepwell", words)
 
 
-def exists(command: str) -> None:
+def check_exists(command: str) -> None:
     """Assert that what a command of the figures' table calls is there."""
     command = PREFIX.sub("", command)
     if command.startswith("keepwell "):
-        parse(command)
+        check_parses(command)
         return
     tool, *words = shlex.split(command)
     assert tool in ("python", "pytest"), f"{command!r} is no command that this test knows"
@@ -99,7 +99,7 @@ def test_ci_runs_the_tests_with_the_command_of_the_readme():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_parses(command):
-    parse(command)
+    check_parses(command)
 
 
 def test_every_command_is_told():
@@ -109,7 +109,7 @@ def test_every_command_is_told():
 def test_a_wrong_command_does_not_parse():
     for wrong in ("keepwell demos", "keepwell demo --capcity 10", "keepwell features", "keepwell explain", "keepwell score a b"):
         with pytest.raises((AssertionError, Exception), match=r"(?i)no such|missing|unexpected"):
-            parse(wrong)
+            check_parses(wrong)
 
 
 def test_files_and_links_exist():
@@ -128,7 +128,7 @@ def test_files_and_links_exist():
 @pytest.mark.parametrize("row", FIGURES, ids=lambda row: row[0])
 def test_a_figure_names_a_command_that_prints_it(row):
     (command,) = ticked(row[-1])
-    exists(command)
+    check_exists(command)
     assert re.search(r"\d", row[1]), f"{row[0]} has no figure"
 
 

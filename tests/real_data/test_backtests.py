@@ -75,7 +75,7 @@ def judged(done: Backtest) -> dict[str, dict[str, float]]:
     return {name: dict(zip(heading, map(float, values), strict=True)) for name, *values in rows}
 
 
-def agree(done: Backtest) -> None:
+def check_agreement(done: Backtest) -> None:
     """Assert that the judge finds our own figures at every cutoff, and print what it found."""
     table, metrics = judged(done), done.metrics
     assert set(table) - {"mean", "worst"} == set(metrics["cutoffs"])
@@ -96,7 +96,7 @@ def test_wholesale_customers_are_ranked_well(retail):
 @needs_retail
 @needs_judge
 def test_the_judge_finds_the_same_of_wholesale_customers(retail):
-    agree(retail)
+    check_agreement(retail)
 
 
 def test_brands_are_ranked_well(brands):
@@ -108,7 +108,7 @@ def test_brands_are_ranked_well(brands):
 
 @needs_judge
 def test_the_judge_finds_the_same_of_brands(brands):
-    agree(brands)
+    check_agreement(brands)
 
 
 def test_the_report_is_written(brands):
