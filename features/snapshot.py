@@ -218,7 +218,7 @@ class Market:
             self._among_peers(days, plan, grid, lambda by, day: self.held.groups(by, day, codes))
 
     def _own(self, days: np.ndarray, plan: Plan, chosen: list[tuple[int, int]] | None) -> tuple[np.ndarray, Grid]:
-        """Everything that a merchant's own events and attributes decide, block by block (threads would wait for each other's lock, and a forked process for its pages)."""
+        """What a merchant's own events and attributes decide, block by block (threads and forked processes cost more than they save)."""
         self.held.keep(plan)
         blocks = self.held.blocks(plan, len(days)) if chosen is None else chosen
         shape = (sum(high - low for low, high in blocks), len(days))

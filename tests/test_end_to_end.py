@@ -150,7 +150,7 @@ def test_the_list_is_the_same_on_the_terminal_in_csv_xlsx_and_json(home: Path, r
     assert [cell.value for cell in sheet["B"][1:]] == ids
     assert json.loads((home / "list.json").read_text(encoding="utf-8")) == listed
     shown = run("at-risk", "--capacity", "5", at=home)
-    assert [who for who in re.findall(r"\bm\d{6}\b", shown.out)] == ids[:5]
+    assert list(re.findall(r"\bm\d{6}\b", shown.out)) == ids[:5]
     assert f"run {scored['run_id']} · model {scored['model_version']}" in shown.out
 
 
