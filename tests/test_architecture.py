@@ -237,7 +237,7 @@ def test_a_clock_would_be_found(code):
 # --- the future has its own file
 
 FUTURE = "training/labels.py"
-ROOMS = ("tiles", "kernel", "cells", "entities", "gaps", "holdings", "peers", "grid", "halves", "program", "engines", "streams", "intake")
+ROOMS = ("tiles", "kernel", "cells", "entities", "gaps", "holdings", "peers", "grid", "program", "engines", "streams", "intake")
 BELOW_SNAPSHOT = {f"features.{room}": "" for room in ROOMS}
 EVENTS = {"tiles", "held", "connection", "snapshot_of"}
 LABELLED = {"training/dataset.py", "training/commands.py"}

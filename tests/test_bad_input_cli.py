@@ -202,7 +202,7 @@ ONE_THAT_CAME_BACK = ONE_THAT_CAME_BACK[
 UNLEARNABLE = {
     "one merchant": (sales(1), r"nobody churned at all \d+ rows of the training cutoffs: there is nothing to tell apart\. Change active_days"),
     "one merchant that left and came back": (ONE_THAT_CAME_BACK, r"merchants .* cannot be told apart: .*\. Add merchants, or raise active_days in"),
-    "two merchants": (sales(2, last=lambda who: 270 if who else 50), r"too few to learn from \(1 rows for the head value\)\. Add merchants or months"),
+    "two merchants": (sales(2, last=lambda who: 270 if who else 50), r"too few to learn from \(1 row for the head \w+\)\. Add merchants or months"),
     "nobody churned": (sales(), r"^nobody churned at all \d+ rows .*\. Change active_days or horizon_days in keepwell\.toml, or add months of orders"),
     "everybody churned": (GONE, r"^everybody churned at all \d+ rows .*\. Change active_days or horizon_days in keepwell\.toml, or add months"),
     "everybody gone at the end": (FADING, r"^no merchant has a completed order in the 90 days before .*; use other cutoffs or a larger active_days"),

@@ -238,8 +238,14 @@ def test_an_incomparable_challenger_is_held_at_the_gate_forced_and_rolled_back(
 
 
 @pytest.mark.parametrize("at", ["bundle._write", "train._track", "bundle.challenge"])
-def test_a_training_that_is_stopped_leaves_nothing_half_written(tiny: Path, run: Run, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
-    """Stopped in the third file of a bundle, before MLflow, and after it: no challenger, every bundle whole; then it works."""
+def test_a_training_that_is_stopped_leaves_nothing_half_written(
+    tiny: Path, home: Path, run: Run, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Stopped in the third file of a bundle, before MLflow, and after it: no challenger, every bundle whole; then it works.
+
+    It runs where there is a store already, which takes seconds to make.
+    """
+    config = tiny / "keepwell.toml"
     module, name = {"bundle": bundle, "train": train}[at.split(".")[0]], at.split(".")[1]
     was, calls = getattr(module, name), []
 
@@ -251,7 +257,7 @@ def test_a_training_that_is_stopped_leaves_nothing_half_written(tiny: Path, run:
 
     with monkeypatch.context() as patched:
         patched.setattr(module, name, stopped)
-        said = run("train", at=tiny)
+        said = run("train", config, at=home)
     assert (said.code, said.out, said.err) == (130, "", "keepwell: stopped; nothing half-written was left.\n")
     state = tiny / ".keepwell"
     left = sorted(path.name for path in state.rglob("*") if path.parent == state or path.parent.name == "bundles")
@@ -259,9 +265,9 @@ def test_a_training_that_is_stopped_leaves_nothing_half_written(tiny: Path, run:
     assert left == sorted(["bundles", *whole])
     assert len(whole) == (at != "bundle._write")
     assert all(damage(state / "bundles" / version) is None for version in whole)
-    assert "there is no challenger to promote" in refused(run("promote", at=tiny), 2)
+    assert "there is no challenger to promote" in refused(run("promote", config, at=home), 2)
     if at == "train._track":
-        done = answered(run("train", "--json", at=tiny))
+        done = answered(run("train", config, "--json", at=home))
         assert [done["model_version"]] == whole
 
 

@@ -102,9 +102,9 @@ def _jobs(targets: dict[str, tuple[np.ndarray, np.ndarray]], fold: np.ndarray) -
     jobs: dict[Job, np.ndarray] = {(head, None): rows for head, (rows, _) in targets.items()}
     jobs |= {(head, k): targets[head][0] & (fold != k) for head in (*CALIBRATED, *SIZED) for k in range(FOLDS)}
     for (head, _), rows in jobs.items():
-        if rows.sum() < LEAST_ROWS:
+        if (count := int(rows.sum())) < LEAST_ROWS:
             raise DataRefused(
-                f"the merchants of the training cutoffs are too few to learn from ({rows.sum()} rows for the head {head}). "
+                f"the merchants of the training cutoffs are too few to learn from ({count} row{'s' * (count != 1)} for the head {head}). "
                 "Add merchants or months of orders, or raise active_days in keepwell.toml."
             )
     return jobs

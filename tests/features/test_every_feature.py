@@ -187,9 +187,8 @@ def test_at_many_cutoffs_is_as_at_one(in_one_pass, batch, name):
 
 @pytest.fixture(scope="module")
 def in_pieces(market: Market, in_one_pass: pd.DataFrame) -> list[pd.DataFrame]:
-    """The same pass with a few merchants in a block, a few events in a query, and two processes; whole, and in parts."""
+    """The same pass with a few merchants in a block, a few events in a query; whole, and in parts."""
     small = {"holdings.CELLS": 300, "holdings.EVENTS": 200, "snapshot.BLOCKS": 4}
-    small |= {"halves.WORTH": 2, "snapshot.WORTH": 2, "snapshot.MANY": 2}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small.items():
             patch.setattr(f"features.{name}", value)
