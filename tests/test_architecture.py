@@ -112,7 +112,21 @@ def test_a_cycle_would_be_found():
 
 # --- nothing happens on import
 
-DOES = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "connect", "execute", "urlopen", "print", "run", "Popen", "catalogue"}
+DOES = {
+    "open",
+    "read_text",
+    "read_bytes",
+    "write_text",
+    "write_bytes",
+    "mkdir",
+    "connect",
+    "execute",
+    "urlopen",
+    "print",
+    "run",
+    "Popen",
+    "catalogue",
+}
 
 
 def deeds(tree: ast.Module) -> list[str]:
@@ -121,7 +135,8 @@ def deeds(tree: ast.Module) -> list[str]:
     for statement in at_the_top(tree):
         is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
         if not is_text and not isinstance(
-            statement, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.If
+            statement,
+            ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.If,
         ):
             found.append(ast.unparse(statement))
         elif isinstance(statement, ast.Assign | ast.AnnAssign):
@@ -201,7 +216,14 @@ def test_importing_a_package_reads_writes_and_starts_nothing(package, tmp_path):
 # --- time is given, never taken
 
 CLOCKS = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time"), ("time", "time_ns")}
-CLOCKS |= {("Timestamp", "now"), ("Timestamp", "today"), ("Timestamp", "utcnow"), ("time", "localtime"), ("time", "gmtime"), ("time", "strftime")}
+CLOCKS |= {
+    ("Timestamp", "now"),
+    ("Timestamp", "today"),
+    ("Timestamp", "utcnow"),
+    ("time", "localtime"),
+    ("time", "gmtime"),
+    ("time", "strftime"),
+}
 CLOCK_FILE = "features/shell.py"
 COMMAND_LINE = re.compile(r"keepwell\.py|\w+/commands\.py|features/shell\.py")
 SQL_CLOCK = re.compile(r"\b(current_date|current_timestamp|now\(\)|today\(\)|get_current_\w+\()", re.IGNORECASE)
@@ -215,7 +237,12 @@ def clocks(tree: ast.AST) -> list[str]:
             found.append(ast.unparse(node))
         elif isinstance(node, ast.ImportFrom) and node.module == "time":
             found += [f"time.{alias.name}" for alias in node.names if ("time", alias.name) in CLOCKS]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL_CLOCK.search(node.value) and "SELECT" in node.value.upper():
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and SQL_CLOCK.search(node.value)
+            and "SELECT" in node.value.upper()
+        ):
             found.append(node.value)
     return found
 
@@ -228,7 +255,15 @@ def test_nobody_below_the_command_line_asks_the_clock(name):
 
 
 @pytest.mark.parametrize(
-    "code", ["datetime.now(UTC)", "dt.date.today()", "import time\nX = time.time()", "from time import time", "pd.Timestamp.now()", "'SELECT now()'"]
+    "code",
+    [
+        "datetime.now(UTC)",
+        "dt.date.today()",
+        "import time\nX = time.time()",
+        "from time import time",
+        "pd.Timestamp.now()",
+        "'SELECT now()'",
+    ],
 )
 def test_a_clock_would_be_found(code):
     assert clocks(ast.parse(code))

@@ -69,9 +69,7 @@ class Spec:
 
     opened: Callable[..., tuple[dict[str, pd.DataFrame], Source]]
 
-    def __call__(
-        self, feature: str | Callable[..., Column], cutoff: str, expect: Expect, timezone: str = "UTC", **drawn: str
-    ) -> None:
+    def __call__(self, feature: str | Callable[..., Column], cutoff: str, expect: Expect, timezone: str = "UTC", **drawn: str) -> None:
         tables, source = self.opened(timezone, tuple(drawn.items()))
         name, features = declared(feature)
         market = Market.of(source, features)

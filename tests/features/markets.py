@@ -1,173 +1,25 @@
-"""Small markets for the tests of the feature layer: made up at random, as known at a cutoff, with another future, opened.
+"""Small markets for the tests of the feature layer: as known at a cutoff, with another future, opened, asked in every way.
 
-A market is its contract tables as frames. Times are UTC instants, and days begin at midnight in `ZONE`.
+A market is its contract tables as frames; times are UTC instants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from random_market import ZONE, Tables, midnight
 
 from features.holdings import Holdings
 from features.snapshot import Market
 from features.tables import TABLES
 from features.tiles import EMPTY, Need, entities_of_rows, needed, tiles_of_rows
 
-Tables = dict[str, pd.DataFrame]
-ZONE = "Europe/Berlin"
-START, END = pd.Timestamp("2024-01-01"), pd.Timestamp("2025-10-31")
-CUTOFF = "2025-06-30"
-CUTOFFS = ("2024-03-31", "2025-02-01", CUTOFF)
-"""The first is the day on which Berlin's clocks change, 90 days after the first event; the last sees a year and a half."""
 ARROW = {"id": pa.string(), "text": pa.string(), "time": pa.timestamp("us")}
-
-
-def midnight(cutoff: str, zone: str = ZONE) -> pd.Timestamp:
-    """The UTC instant at which a local day begins."""
-    return pd.Timestamp(cutoff, tz=zone).tz_convert("UTC").tz_localize(None)
-
-
-def made_up(seed: int = 7, merchants: int = 24, per_merchant: int = 70) -> Tables:
-    """Every table of the contract, with every column, late rows, missing values, and events around the midnight of each cutoff.
-
-    Merchant 0 has no events, 1 a single order, 2 a single order that is known only after `CUTOFF`; 3 to 7 have none before they join.
-    """
-    rng = np.random.default_rng(seed)
-    ids = np.array([f"m{number:02d}" for number in range(merchants)], object)
-    busy = ids[3:]
-    weights = rng.lognormal(0, 0.8, len(busy))
-
-    def rows(times: float) -> tuple[np.ndarray, pd.Series]:
-        count = int(times * len(busy))
-        instants = pd.Series(START + pd.to_timedelta(rng.integers(0, (END - START) // pd.Timedelta("1s"), count), unit="s"))
-        edges = [midnight(cutoff) + pd.Timedelta(seconds=shift) for cutoff in CUTOFFS for shift in (-86400, -1, 0, 86399)]
-        instants[: len(edges)] = edges
-        return rng.choice(busy, count, p=weights / weights.sum()), instants
-
-    def some(values: Iterable, share: float = 0.8) -> pd.Series:
-        filled = pd.Series(values)
-        return filled.where(rng.random(len(filled)) < share, None if filled.dtype == object else np.nan)
-
-    def later(instants: pd.Series, days: int, share: float) -> pd.Series:
-        seconds = np.where(rng.random(len(instants)) < 0.3, 0, rng.integers(0, days * 86400, len(instants)))
-        return (instants + pd.to_timedelta(seconds, unit="s")).where(rng.random(len(instants)) < share)
-
-    def choice(values: Sequence[object], count: int) -> pd.Series:
-        return pd.Series(rng.choice(np.array(values, object), count))
-
-    def cents(high: int, count: int) -> pd.Series:
-        return pd.Series(rng.integers(0, high, count) / 100)
-
-    tables: Tables = {}
-    joined = pd.Series(START + pd.to_timedelta(rng.integers(-100, 640, merchants), unit="D"))
-    joined[:3] = START
-    joined[3:8] = pd.to_datetime(["2025-06-20", "2025-06-29", "2025-07-01", "2025-08-09", "2025-01-25"])
-    tables["merchants"] = pd.DataFrame(
-        {
-            "merchant_id": ids,
-            "joined_at": joined,
-            "name": some("shop " + pd.Series(ids)),
-            "industry": some(choice(["food", "shoes", "toys"], merchants), 0.9),
-            "region": some(choice(["north", "south"], merchants)),
-            "scale": some(choice(["small", "large"], merchants)),
-            "registered_capital": some(cents(10**9, merchants)),
-            "founded_at": some(joined - pd.Timedelta(days=900)),
-            "acquisition_channel": some(choice(["web", "fair"], merchants)),
-            "acquisition_cost": some(cents(10**5, merchants)),
-            "owner": some(choice(["ann", "bob"], merchants)),
-            "parent_id": some(choice(["chain a", "chain b"], merchants), 0.5),
-            "known_at": later(joined, 200, 0.5),
-        }
-    )
-    who, when = rows(per_merchant)
-    amount = cents(50_000, len(who))
-    tables["orders"] = pd.DataFrame(
-        {
-            "merchant_id": who,
-            "ordered_at": when,
-            "amount": amount,
-            "completed_at": later(when, 40, 0.7),
-            "buyer_id": some(choice([f"buyer {n}" for n in range(12)], len(who))),
-            "subsidy": some((amount * 100 * rng.choice([0, 0.1, 0.3], len(who))).round() / 100),
-            "lines": some(pd.Series(rng.integers(0, 9, len(who)))),
-            "promised_at": some(when + pd.Timedelta(days=5)),
-            "delivered_at": later(when, 12, 0.8),
-            "order_count": some(pd.Series(rng.integers(0, 4, len(who)))),
-        }
-    )
-    single = tables["orders"].iloc[:1]
-    early = single.assign(merchant_id=ids[1], ordered_at=midnight(CUTOFFS[0]) - pd.Timedelta(days=3), completed_at=pd.NaT)
-    late = early.assign(merchant_id=ids[2], completed_at=midnight(CUTOFF) + pd.Timedelta(days=9), delivered_at=pd.NaT)
-    tables["orders"] = pd.concat([tables["orders"], early.assign(delivered_at=pd.NaT), late], ignore_index=True)
-    tables["orders"].insert(0, "order_id", [f"o{number}" for number in range(len(tables["orders"]))])
-    who, when = rows(6)
-    tables["refunds"] = pd.DataFrame({"merchant_id": who, "refunded_at": when, "amount": cents(9_000, len(who))})
-    who, when = rows(10)
-    tables["tickets"] = pd.DataFrame(
-        {
-            "ticket_id": [f"t{number}" for number in range(len(who))],
-            "merchant_id": who,
-            "opened_at": when,
-            "resolved_at": later(when, 60, 0.8),
-            "topic": some(choice(["price", "bug", "other"], len(who))),
-            "effort_score": some(pd.Series(rng.integers(1, 8, len(who)))),
-            "satisfaction": some(pd.Series(rng.integers(-20, 50, len(who)) / 10)),
-        }
-    )
-    who, when = rows(20)
-    tables["logins"] = pd.DataFrame(
-        {
-            "merchant_id": who,
-            "occurred_at": when,
-            "user_id": some(choice(["u1", "u2", "u3"], len(who))),
-            "role": some(choice(["boss", "clerk"], len(who))),
-            "function": some(choice(["list", "pay", "ads"], len(who))),
-        }
-    )
-    who, when = rows(8)
-    tables["reviews"] = pd.DataFrame({"merchant_id": who, "reviewed_at": when, "rating": rng.integers(2, 11, len(who)) / 2})
-    who, when = rows(5)
-    tables["campaigns"] = pd.DataFrame(
-        {
-            "merchant_id": who,
-            "started_at": when,
-            "ended_at": later(when, 45, 0.8),
-            "kind": some(choice(["sale", "gift"], len(who))),
-            "cost": some(cents(90_000, len(who))),
-        }
-    )
-    who, when = rows(2)
-    tables["leads"] = pd.DataFrame(
-        {
-            "lead_id": [f"l{number}" for number in range(len(who))],
-            "contacted_at": when,
-            "merchant_id": some(pd.Series(who), 0.9),
-            "channel": some(choice(["web", "fair"], len(who))),
-            "won_at": later(when, 60, 0.6),
-            "cost": some(cents(9_000, len(who))),
-        }
-    )
-    who, when = rows(4)
-    tables["contracts"] = pd.DataFrame(
-        {
-            "merchant_id": who,
-            "starts_at": when,
-            "ends_at": when + pd.to_timedelta(rng.integers(1, 400, len(who)), unit="D"),
-            "value": some(cents(900_000, len(who))),
-            "plan": some(choice(["basic", "plus"], len(who))),
-            "cancelled_at": later(when, 300, 0.4),
-        }
-    )
-    newcomers = joined.set_axis(ids)[3:8]
-    for table, event in ((name, TABLES[name].time) for name in tables if name != "merchants"):
-        rows_of = tables[table]
-        tables[table] = rows_of[~(rows_of[event] < rows_of["merchant_id"].map(newcomers))].reset_index(drop=True)
-    return tables
 
 
 FILLED_LATER = {
@@ -237,7 +89,8 @@ def with_another_future(tables: Tables, cutoff: str, zone: str = ZONE, seed: int
             values = tables["merchants"][name].dropna()
             if len(values):
                 rows.loc[unknown, name] = values.iloc[-1]
-        strangers = tables["merchants"].tail(6).assign(merchant_id=[f"{c}{n}" for n in range(2) for c in ("a new ", "m05", "z")][: len(rows.tail(6))])
+        strangers = tables["merchants"].tail(6)
+        strangers = strangers.assign(merchant_id=["a new 0", "m050", "z0", "a new 1", "m051", "z1"][: len(strangers)])
         strangers["joined_at"] = end + pd.to_timedelta(rng.integers(0, 50, len(strangers)), unit="D")
         if "known_at" in strangers:
             strangers["known_at"] = end
@@ -298,8 +151,7 @@ def write(tables: Tables, home: Path, zone: str = ZONE) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     for table, rows in tables.items():
         columns = {
-            name: pa.array(rows[name], type=ARROW.get(TABLES[table].columns[name].kind, pa.float64()), from_pandas=True)
-            for name in rows
+            name: pa.array(rows[name], type=ARROW.get(TABLES[table].columns[name].kind, pa.float64()), from_pandas=True) for name in rows
         }
         pq.write_table(pa.table(columns), home / f"{table}.parquet")
     lines = ["[source]", *(f'{table} = "{table}.parquet"' for table in tables), "[timeline]", f'timezone = "{zone}"']
@@ -374,6 +226,5 @@ def online(market: Market, merchant: str, cutoff: str) -> pd.DataFrame:
         rows = rows_of(market, stream)
         own = {name: values[rows["merchant"] == code] for name, values in rows.items()}
         events[stream] = own | {"merchant": np.zeros_like(own["merchant"])}
-    given = {name: None if isinstance(value, str) is False and pd.isna(value) else value for name, value in profile.items()}
-    given = {name: np.nan if value is None and market.merchants[name].dtype.kind == "f" else value for name, value in given.items()}
+    given = {name: None if market.merchants[name].dtype == object and pd.isna(value) else value for name, value in profile.items()}
     return market.snapshot_of(cutoff, events, given, known=int(market.merchants["known"][code]))

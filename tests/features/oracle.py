@@ -288,4 +288,3 @@ def agrees(shown: pd.Series, true: Iterable[Value]) -> bool:
         return all(is_missing(a) == is_missing(b) and (is_missing(a) or a == b) for a, b in zip(shown, true, strict=True))
     wanted = np.array([np.nan if value is None else value for value in true], float)
     return np.allclose(shown.to_numpy(float), wanted, rtol=1e-6, atol=3e-7, equal_nan=True)
-

@@ -175,7 +175,10 @@ def test_what_the_data_lacks_is_not_available():
 def test_a_feature_is_of_text_when_it_is_an_attribute_that_is():
     given = Attributes()
     assert given.value("industry") == Attribute("industry")
-    texts = all_of(named("of_text", lambda merchants: merchants.value("parent_id")), named("of_number", lambda merchants: merchants.value("acquisition_cost")))
+    texts = all_of(
+        named("of_text", lambda merchants: merchants.value("parent_id")),
+        named("of_number", lambda merchants: merchants.value("acquisition_cost")),
+    )
     assert texts["of_text"].is_text and not texts["of_number"].is_text
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from markets import CUTOFF, CUTOFFS, ZONE, Tables, by_numpy, futures, leaks, made_up, online, opened, same
+from markets import by_numpy, futures, leaks, online, opened, same
 from oracle import Oracle, agrees
+from random_market import CUTOFF, CUTOFFS, ZONE, Tables, made_up
 
 from features.declare import UNITS, catalogue, streams_of
 from features.errors import UsageRefused
@@ -268,7 +269,9 @@ def test_of_events_that_come_with_a_request_it_is_as_in_a_batch(inline, batch, n
 @every_feature
 def test_it_is_what_the_oracle_says(batch, tables, oracle_frames, name):
     for cutoff, frame in batch.items():
-        assert agrees(frame[name], oracle_frames[cutoff][name]), f"{cutoff}\n{pd.DataFrame({'shown': frame[name], 'true': oracle_frames[cutoff][name]})}"
+        assert agrees(frame[name], oracle_frames[cutoff][name]), (
+            f"{cutoff}\n{pd.DataFrame({'shown': frame[name], 'true': oracle_frames[cutoff][name]})}"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -294,8 +297,7 @@ def test_it_tells_merchants_apart(in_one_pass, name):
 def nothing_optional(tables: Tables) -> Tables:
     """Every column is there, and what is not required is empty."""
     return {
-        table: rows.assign(**{name: None for name in rows if not TABLES[table].columns[name].required})
-        for table, rows in tables.items()
+        table: rows.assign(**{name: None for name in rows if not TABLES[table].columns[name].required}) for table, rows in tables.items()
     }
 
 

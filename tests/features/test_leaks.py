@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from markets import CUTOFF, Tables, as_known_at, futures, leaks, made_up, write
+from markets import as_known_at, futures, leaks, write
+from random_market import CUTOFF, Tables, made_up
 
 from features import gaps, kernel, snapshot
 from features.cells import Kernel
@@ -237,7 +238,9 @@ def test_the_futures_differ_in_the_future_alone(worlds):
             columns = [column for column in rows if column != TABLES[table].key or table == "merchants"]
             past = worlds["none"][table].sort_values(columns, ignore_index=True)[columns]
             here = rows[rows[columns[0]].isin(past[columns[0]])] if table == "merchants" else rows
-            pd.testing.assert_frame_equal(here.sort_values(columns, ignore_index=True)[columns], past, check_dtype=False, obj=f"{name} {table}")
+            pd.testing.assert_frame_equal(
+                here.sort_values(columns, ignore_index=True)[columns], past, check_dtype=False, obj=f"{name} {table}"
+            )
     sizes = {name: {table: len(rows) for table, rows in tables.items()} for name, tables in worlds.items()}
     for table in TABLES:
         assert sizes["none"][table] < sizes["as it came"][table] < sizes["another"][table]

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markets import Tables, as_known_at, leaks, opened, same
+from markets import as_known_at, leaks, opened, same
 from oracle import Oracle, agrees, day_number
+from random_market import Tables
 
 from features.declare import catalogue
 from features.engines import DuckEngine
@@ -79,7 +80,11 @@ def merchant(number: int) -> st.SearchStrategy[dict[str, Any]]:
     """A merchant who joined within some days of the cutoff and was known then or later."""
     days = st.integers(T - 200, T + 2)
     attributes = {
-        name: st.sampled_from(["x", "y", None]) if kind in ("id", "text") else st.integers(0, T) if kind == "time" else st.none() | st.integers(0, 99)
+        name: st.sampled_from(["x", "y", None])
+        if kind in ("id", "text")
+        else st.integers(0, T)
+        if kind == "time"
+        else st.none() | st.integers(0, 99)
         for name, kind in ATTRIBUTES.items()
     }
     lag = st.just(0) | st.integers(0, 300)
@@ -125,11 +130,14 @@ def other_futures(draw: st.DrawFn) -> tuple[World, World]:
             fresh.append(rows_of(name, len(world.merchants), st.integers(T - 99, T - 1), late))
         more = [(row[0], row[1], max(row[2], T), *row[3:]) for row in draw(st.lists(st.one_of(fresh), max_size=5))]
         others[name] = tuple(row for row in rows if row[2] < T) + tuple(more)
-    people = [
-        one if one["known"] < T else draw(merchant(number)) | {"known": T + number, "joined": one["joined"]}
-        for number, one in enumerate(world.merchants)
-    ]
+    people = [one if one["known"] < T else _otherwise(one) for one in world.merchants]
     return world, replace(world, merchants=tuple(people), rows=others).shifted()
+
+
+def _otherwise(one: dict[str, Any]) -> dict[str, Any]:
+    """A merchant of whom nothing was known yet, with other words and numbers for everything."""
+    other = {name: {"x": "y", "y": "x", None: "x"}[one[name]] if kind in ("id", "text") else 7 for name, kind in ATTRIBUTES.items()}
+    return one | other | {"known": max(one["joined"], T) + 3}
 
 
 def assert_same(left: pd.DataFrame, right: pd.DataFrame) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -401,6 +402,13 @@ def test_silence_is_never_likelier_over_a_longer_horizon_whatever_the_row(
             turned = values * (scale * sign if name != model.sizing.base else scale)
             mixed[name] = np.where((rng.random(64) < missing) & (name != model.sizing.base), np.nan, turned).astype(np.float32)
     assert_scores_make_sense(model.scores(pd.DataFrame(mixed)))
+
+
+def test_quantiles_that_cross_are_put_in_order(model: Model, rows: pd.DataFrame) -> None:
+    """The quantile heads are fitted apart, so nothing but the model keeps P10 below P90; here they are swapped and pushed apart."""
+    heads = {**model.heads, "value_p10": model.heads["value_p90"], "value_p90": model.heads["value_p10"]}
+    crossed = replace(model, heads=heads, sizing=replace(model.sizing, low_shift=-2.0, high_shift=-2.0))
+    assert_scores_make_sense(crossed.scores(rows))
 
 
 @pytest.mark.parametrize("larger", [1e3, 1e6])
