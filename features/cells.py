@@ -9,23 +9,32 @@ in float64, so they are exact and order-free.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from features.program import DAYS
+from features.program import DAYS, Windows
 from features.tiles import EntityDays, Tiles
 from features.verbs import Measure
 
-NEVER = 2**40
-"""A day that no cutoff reaches."""
+
+@dataclass(frozen=True)
+class Late:
+    """Tiles that a cutoff would count by their day but does not know yet: for cutoffs from slot `begin` to slot `end - 1`, at an age."""
+
+    age: np.ndarray
+    tile: np.ndarray
+    begin: np.ndarray
+    end: np.ndarray
 
 
 @dataclass
 class Kernel:
-    """The columns of `merchants` merchants at the sorted day numbers `cutoffs`; every column has shape (merchants, cutoffs)."""
+    """The columns of `merchants` merchants at the sorted day numbers `cutoffs`; every column has shape (cutoffs, merchants)."""
 
     merchants: int
     cutoffs: np.ndarray
@@ -33,7 +42,7 @@ class Kernel:
     entities: Mapping[tuple[str, str], EntityDays]
     attributes: Mapping[str, np.ndarray]
     known: np.ndarray
-    ages: Mapping[str, Mapping[Measure, tuple[int, ...]]] = field(default_factory=dict)
+    ages: Mapping[str, np.ndarray] = field(default_factory=dict)
     memo: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, key: Any, compute: Callable[[], Any]) -> Any:
@@ -51,58 +60,96 @@ class Kernel:
         return table.take(days - (first - 1), mode="clip")
 
     def cells(self, merchant: np.ndarray, days: np.ndarray) -> np.ndarray:
-        """Flat positions (merchant, first cutoff that sees the day) in a table with one column more than there are cutoffs."""
-        return merchant * (len(self.cutoffs) + 1) + self.slots(days)
+        """Flat positions (first cutoff that sees the day, merchant) in a table with one row more than there are cutoffs."""
+        return self.slots(days) * self.merchants + merchant
 
     def before(self, cells: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
         """Sum of the weights that each cutoff sees."""
-        width = len(self.cutoffs) + 1
-        sums = np.bincount(cells, weights, minlength=self.merchants * width).reshape(self.merchants, width)[:, :-1]
-        return np.cumsum(sums, axis=1, dtype=float) if width > 2 else sums.astype(float)
+        sums = np.bincount(cells, weights, minlength=(len(self.cutoffs) + 1) * self.merchants)
+        return running(sums.reshape(-1, self.merchants)[:-1].astype(float, copy=False))
+
+    def known_on(self, stream: str) -> np.ndarray:
+        """Day on which each tile counts as known: never before its own day."""
+        tiles = self.tiles[stream]
+        return tiles.day if tiles.is_prompt else self.once(("known on", stream), lambda: np.maximum(tiles.seen, tiles.day))
+
+    def visible_from(self, stream: str) -> np.ndarray:
+        """The cells from which on the stream's tiles are known."""
+        return self.once(("cells", stream), lambda: self.cells(self.tiles[stream].merchant, self.known_on(stream)))
 
     def has_events(self, stream: str) -> np.ndarray:
         """Whether each cutoff sees any event."""
-        return self.before(self.cells_at(stream, 0), None) > 0
+        return self.before(self.visible_from(stream), None) > 0
 
-    def visible_from(self, stream: str, age: int | np.ndarray) -> np.ndarray:
-        """Cells at which the stream's tiles reach an age in days and are known; a row for each of several ages (n, 1)."""
-        tiles = self.tiles[stream]
-        days = tiles.day + age if tiles.is_prompt else np.maximum(tiles.seen, tiles.day + age)
-        return self.cells(tiles.merchant, days)
+    def windows(self, one: Windows, out: np.ndarray) -> None:
+        """Sums of a measure over some windows, into `out` (windows, cutoffs, merchants), in the measure's own unit."""
+        stream, weights = one.stream, self._weights(one.stream, one.measure)
+        total = np.zeros(len(weights) + 1)
+        np.cumsum(weights, out=total[1:])
+        sums = total.take(self.once(("older", stream), partial(self._older, stream)).take(one.ages, axis=0))
+        if not self.tiles[stream].is_prompt:
+            self._forget_unknown(one, weights, sums)
+        np.subtract(sums[one.near], sums[one.far], out=out)
+        if one.scale != 1:
+            out /= one.scale
 
-    def cells_at(self, stream: str, age: int) -> np.ndarray:
-        """`visible_from` of one age."""
-        rows, cells = self._all_cells(stream)
-        return cells[rows[age]] if age in rows else self.visible_from(stream, age)
+    def _aged(self, stream: str) -> np.ndarray:
+        """The first cutoff that sees each tile at each age that bounds a window, known or not: (ages, tiles)."""
+        return self.once(("aged", stream), lambda: self.slots(self.tiles[stream].day + self.ages[stream][:, None]))
 
-    def _all_cells(self, stream: str) -> tuple[dict[int, int], np.ndarray]:
-        """The cells of every age that the program asks for, computed at once, and the row of each age."""
-        def compute() -> tuple[dict[int, int], np.ndarray]:
-            ages = sorted({0}.union(*self.ages.get(stream, {}).values()))
-            return {age: row for row, age in enumerate(ages)}, self.visible_from(stream, np.array(ages)[:, None])
+    def _older(self, stream: str) -> np.ndarray:
+        """How many tiles stand before the first one of each merchant that is younger than an age: (ages, cutoffs, merchants)."""
+        merchant, ages = self.tiles[stream].merchant, len(self.ages[stream])
+        shape = (ages, len(self.cutoffs) + 1, self.merchants)
+        cells = self._aged(stream) * self.merchants
+        cells += merchant
+        cells += np.arange(0, math.prod(shape), shape[1] * shape[2])[:, None]
+        counts = running(np.bincount(cells.ravel(), minlength=math.prod(shape)).reshape(shape)[:, :-1])
+        counts += np.searchsorted(merchant, np.arange(self.merchants))
+        return counts
 
-        return self.once(("cells", stream), compute)
+    def _late(self, stream: str) -> Late:
+        """At which ages and cutoffs a tile is old enough but not known; if so at any age, then at the youngest."""
+        tiles, begin = self.tiles[stream], self._aged(stream)
+        end = self.slots(tiles.seen)
+        late = (begin[0] < end).nonzero()[0]
+        age, which = (begin[:, late] < end.take(late)).nonzero()
+        tile = late.take(which)
+        return Late(age, tile, begin[age, tile], end.take(tile))
 
-    def aged(self, stream: str, measure: Measure, age: int) -> np.ndarray:
-        """Sum of a measure over the tiles known before the cutoff whose day lies at least `age` days before its eve."""
-        return self.once((stream, measure), lambda: self._by_age(stream, measure))[age]
-
-    def window(self, stream: str, measure: Measure, days: int | None, skip: int) -> np.ndarray:
-        """Sum of a measure over `[cutoff - skip - days, cutoff - skip)`, or over all the past."""
-        sums = self.aged(stream, measure, skip)
-        return sums if days is None else sums - self.aged(stream, measure, skip + days)
-
-    def _by_age(self, stream: str, measure: Measure) -> dict[int, np.ndarray]:
-        """The sums for all ages that the program asks for, in one count."""
-        ages, width = self.ages[stream][measure], self.merchants * (len(self.cutoffs) + 1)
-        rows, cells = self._all_cells(stream)
-        shifted = cells[[rows[age] for age in ages]] + np.arange(0, len(ages) * width, width)[:, None]
-        weights = np.broadcast_to(self._weights(stream, measure), shifted.shape)
-        sums = np.bincount(shifted.ravel(), weights.ravel(), len(ages) * width).reshape(len(ages), self.merchants, -1)
-        return dict(zip(ages, np.cumsum(sums[:, :, :-1], axis=2), strict=True))
+    def _forget_unknown(self, one: Windows, weights: np.ndarray, sums: np.ndarray) -> None:
+        """Take from the sums (ages, cutoffs, merchants) what was old enough but not known."""
+        late = self.once(("late", one.stream), partial(self._late, one.stream))
+        row = np.full(len(self.ages[one.stream]), -1)
+        row[one.ages] = np.arange(len(one.ages))
+        asked = (row[late.age] >= 0).nonzero()[0]
+        if not len(asked):
+            return
+        tile, row = late.tile[asked], row[late.age[asked]]
+        shape = (int(row.max()) + 1, len(self.cutoffs) + 1, self.merchants)
+        lane, merchant = row * shape[1], self.tiles[one.stream].merchant[tile]
+        cells = np.concatenate([(lane + slot[asked]) * self.merchants + merchant for slot in (late.begin, late.end)])
+        weight = weights[tile]
+        unknown = np.bincount(cells, np.concatenate([weight, -weight]), minlength=math.prod(shape))
+        sums[: shape[0]] -= running(unknown.reshape(shape)[:, :-1])
 
     def _weights(self, stream: str, measure: Measure) -> np.ndarray:
         tiles = self.tiles[stream]
         if measure == DAYS:  # a day counts once, from the tile of it that was known first
-            return (np.diff(tiles.day, prepend=-1) != 0) | (np.diff(tiles.merchant, prepend=-1) != 0)
+            return first_of_day(tiles).astype(float)
         return tiles.measures[measure]
+
+
+def first_of_day(tiles: Tiles) -> np.ndarray:
+    """Whether each tile is the first of its merchant's day."""
+    first = np.ones(len(tiles.day), bool)
+    np.not_equal(tiles.day[1:], tiles.day[:-1], out=first[1:])
+    first[1:] |= tiles.merchant[1:] != tiles.merchant[:-1]
+    return first
+
+
+def running(table: np.ndarray) -> np.ndarray:
+    """Running sums over the slots of a table (…, slots, merchants), in place: row by row, as whole rows add fastest."""
+    for slot in range(1, table.shape[-2]):
+        table[..., slot, :] += table[..., slot - 1, :]
+    return table

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.cells import NEVER, Kernel
+from features.cells import Kernel, running
+from features.program import NEVER
 from features.verbs import Gaps
 
 GAP_EDGES = np.array([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 21, 25, 28, 35, 42, 49, 56, 70, 84, 98, 112, 140, 168, 196, 224, 280, 365])
@@ -13,21 +14,24 @@ GAP_EDGES = np.array([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 21, 25, 28, 35, 42
 
 def known_days(kernel: Kernel, stream: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Merchant, day and gap of each day on which events became known, but the first one of a merchant."""
-    tiles = kernel.tiles[stream]
-    merchant, day = tiles.merchant, np.maximum(tiles.seen, tiles.day)
-    if not tiles.is_prompt:
-        order = np.lexsort((day, merchant))
-        merchant, day = merchant[order], day[order]
-    gap = np.diff(day, prepend=0)
-    inner = np.flatnonzero((np.diff(merchant, prepend=-1) == 0) & (gap > 0))
-    return merchant[inner], day[inner], gap[inner]
+    known, last = kernel.known_on(stream), int(kernel.cutoffs[-1])
+    first = int(known.min(initial=last))
+    span = last - first + 1
+    calendar = np.zeros(kernel.merchants * span, bool)
+    calendar[kernel.tiles[stream].merchant * span + np.minimum(known - first, span - 1)] = True
+    calendar[span - 1 :: span] = False  # the last day stands for all that no cutoff sees
+    place = calendar.nonzero()[0]
+    merchant = place // span
+    inner = (merchant[1:] == merchant[:-1]).nonzero()[0] + 1
+    place, before, merchant = place.take(inner), place.take(inner - 1), merchant.take(inner)
+    return merchant, place - merchant * span + first, place - before
 
 
 def gaps(kernel: Kernel, node: Gaps) -> np.ndarray:
-    """A statistic of the gaps that ended in the window, (merchants, cutoffs); see `features.verbs.Gaps`."""
-    merchant, day, gap = kernel.once(("gaps", node.stream), lambda: known_days(kernel, node.stream))
+    """A statistic of the gaps that ended in the window, (cutoffs, merchants); see `features.verbs.Gaps`."""
     if node.how in ("p50", "p95"):
         return _gap_quantile(kernel, node)
+    merchant, day, gap = kernel.once(("gaps", node.stream), lambda: known_days(kernel, node.stream))
     weights = {"count": None, "total": gap, "squares": gap * gap}[node.how]
     sums = kernel.before(kernel.cells(merchant, day), weights)
     return sums if node.days is None else sums - kernel.before(kernel.cells(merchant, day + node.days), weights)
@@ -35,19 +39,19 @@ def gaps(kernel: Kernel, node: Gaps) -> np.ndarray:
 
 def _gap_quantile(kernel: Kernel, node: Gaps) -> np.ndarray:
     counts = kernel.once(("gap bins", node.stream, node.days), lambda: _gap_bins(kernel, node))
-    wanted = counts[:, :, -1:] * {"p50": 0.5, "p95": 0.95}[node.how]
-    edge = GAP_EDGES[np.argmax(counts >= wanted, axis=2)].astype(float)
-    edge[counts[:, :, -1] == 0] = np.nan
-    return edge
+    shorter = (counts < counts[-1] * {"p50": 0.5, "p95": 0.95}[node.how]).sum(axis=0, dtype=np.int8)
+    return np.where(counts[-1] > 0, GAP_EDGES.take(shorter), np.nan)
 
 
 def _gap_bins(kernel: Kernel, node: Gaps) -> np.ndarray:
-    """Gaps in the window not longer than each edge: (merchants, cutoffs, edges)."""
+    """Gaps in the window not longer than each edge: (edges, cutoffs, merchants)."""
     merchant, day, gap = kernel.once(("gaps", node.stream), lambda: known_days(kernel, node.stream))
-    bins = np.minimum(np.searchsorted(GAP_EDGES, gap), len(GAP_EDGES) - 1)
-    shape = (kernel.merchants, len(kernel.cutoffs) + 1, len(GAP_EDGES))
-    counts = np.zeros(shape, np.int64)
-    for sign, days in ((1, day), (-1, day + (NEVER if node.days is None else node.days))):
-        cells = kernel.cells(merchant, days) * len(GAP_EDGES) + bins
-        counts += sign * np.bincount(cells, minlength=counts.size).reshape(shape)
-    return counts[:, :-1].cumsum(axis=1).cumsum(axis=2)
+    lane = np.minimum(np.searchsorted(GAP_EDGES, gap), len(GAP_EDGES) - 1) * ((len(kernel.cutoffs) + 1) * kernel.merchants)
+    entered, left = (kernel.cells(merchant, days) + lane for days in (day, day + (NEVER if node.days is None else node.days)))
+    weights = np.repeat([1.0, -1.0], len(gap))
+    shape = (len(GAP_EDGES), len(kernel.cutoffs) + 1, kernel.merchants)
+    counts = np.bincount(np.concatenate([entered, left]), weights, minlength=shape[0] * shape[1] * shape[2]).reshape(shape)
+    counts = running(counts[:, :-1])
+    for edge in range(1, len(counts)):
+        counts[edge] += counts[edge - 1]
+    return counts

@@ -1,52 +1,68 @@
-"""The finished columns of a snapshot: numbers in one float32 block, texts beside it."""
+"""The finished columns of a snapshot: numbers in one float32 block, then the texts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
+from features.kernel import FEW_CELLS
 from features.program import Plan, Program
 
 
-@dataclass
+@dataclass(frozen=True)
 class Grid:
-    """Columns of shape (merchants, cutoffs) by name."""
+    """The numbers of a plan, each of shape (cutoffs, merchants), by name."""
 
     numbers: np.ndarray
-    texts: dict[str, np.ndarray]
-    places: dict[str, int] = field(default_factory=dict)
+    places: Mapping[str, int]
 
     @classmethod
-    def of(cls, plan: Plan, shape: tuple[int, int], texts: dict[str, np.ndarray]) -> Grid:
-        """A grid for all columns of a plan, whose numbers are not filled yet."""
-        numbers = [name for name in (*plan.first, *plan.second) if name not in texts]
-        return cls(np.empty((len(numbers), *shape), np.float32), texts, {name: place for place, name in enumerate(numbers)})
+    def of(cls, plan: Plan, shape: tuple[int, int]) -> Grid:
+        """A grid for all columns of a plan, not filled yet."""
+        return cls(np.empty((len(plan.numbers), *shape), np.float32), {name: place for place, name in enumerate(plan.numbers)})
 
     def __len__(self) -> int:
-        return int(self.numbers.shape[1])
+        return int(self.numbers.shape[2])
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self.texts[name] if name in self.texts else self.numbers[self.places[name]]
+        return self.numbers[self.places[name]]
 
     def fill(self, rows: slice, values: np.ndarray, program: Program) -> None:
         """Store what a program computed for some of the merchants."""
+        if 0 < values[:1].size <= FEW_CELLS:
+            self.numbers[[self.places[name] for name in program.places], :, rows] = values.take(list(program.places.values()), axis=0)
+            return
         for name, place in program.places.items():
-            self.numbers[self.places[name], rows] = values[place]
+            self.numbers[self.places[name], :, rows] = values[place]
 
-    def frame(self, merchant: np.ndarray, slot: np.ndarray, index: pd.Index, names: Sequence[str]) -> pd.DataFrame:
-        """The cells (merchant, slot) as rows, with the columns `names`: numbers first, each kind in one block."""
-        numbers = [name for name in names if name in self.places]
-        block = self.numbers if numbers == list(self.places) else self.numbers[[self.places[name] for name in numbers]]
-        frame = pd.DataFrame(block[:, merchant, slot].T, index=index, columns=_labels(tuple(numbers)), copy=False)
-        words = [name for name in names if name in self.texts]
-        if not words:
-            return frame
-        block = np.array([self.texts[name][merchant, slot] for name in words], object)
-        return pd.concat([frame, pd.DataFrame(block.T, index=index, columns=pd.Index(words, dtype=object), dtype=object)], axis=1)
+    def cells(self, merchant: np.ndarray, slot: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """The numbers among the columns `names`, (columns, cells), of some cells (merchant, slot)."""
+        numbers = [self.places[name] for name in names if name in self.places]
+        block = self.numbers[: len(numbers)] if numbers == list(range(len(numbers))) else self.numbers[numbers]
+        return block.reshape(len(block), math.prod(block.shape[1:])).take(slot * len(self) + merchant, axis=1)
+
+
+def framed(cells: np.ndarray, texts: Mapping[str, np.ndarray], names: Sequence[str], index: pd.Index) -> pd.DataFrame:
+    """Cells as rows with the columns `names`: numbers first, then texts, each kind in one block.
+
+    Parameters
+    ----------
+    cells : (numbers, rows).
+    texts : (rows,) by name.
+    """
+    words = tuple(name for name in names if name in texts)
+    numbers = tuple(name for name in names if name not in texts)
+    frame = pd.DataFrame(cells.T, index=index, copy=False)
+    if words:
+        block = np.array([texts[name] for name in words], object)
+        frame = pd.concat([frame, pd.DataFrame(block.T, index=index, dtype=object)], axis=1, ignore_index=True)
+    frame.columns = _labels(numbers + words)
+    return frame
 
 
 @cache

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -31,8 +34,10 @@ class Holdings:
 
     merchants: pd.DataFrame
     engine: Engine
-    _tiles: dict[str, Tiles] = field(default_factory=dict)
-    _entities: dict[tuple[str, str], EntityDays] = field(default_factory=dict)
+    events: int
+    """Rows of the largest event table."""
+    _tiles: dict[str, list[Tiles]] = field(default_factory=dict)
+    _entities: dict[tuple[str, str], list[EntityDays]] = field(default_factory=dict)
     _kept: dict[int, Plan] = field(default_factory=dict)
 
     @cached_property
@@ -74,48 +79,70 @@ class Holdings:
             return np.zeros(len(codes), np.int64)
         return np.where(self.known[codes] < day, self._group_codes[by][codes], -1)
 
-    def tiles(self, stream: str, measures: Sequence[Measure]) -> Tiles:
-        """The tiles of a stream for all merchants, kept for the next call."""
-        kept = self._tiles.get(stream)
-        if kept is None or not kept.measures.keys() >= set(measures):
-            wanted = sorted({*measures, *(kept.measures if kept else ())}, key=repr)
-            sql = [tile_sql(stream, wanted, low, high) for low, high in self._ranges(stream)]
-            kept = self._tiles[stream] = Tiles.joined([tiles_from(self.engine.columns(one), wanted) for one in sql])
-        return kept
-
-    def _ranges(self, stream: str) -> list[tuple[int, int]]:
+    @cached_property
+    def ranges(self) -> list[tuple[int, int]]:
         """Ranges of merchants whose raw events the engine groups at a time, so that memory stays small."""
-        rows = int(self.engine.columns(f"SELECT COUNT(*) AS n FROM stream_{stream}")["n"][0])
-        edges = np.linspace(0, len(self.ids), 1 + min(1 + rows // EVENTS, max(1, len(self.ids)))).astype(int).tolist()
-        return list(pairwise(edges))
+        count = min(1 + self.events // EVENTS, max(1, len(self.ids)))
+        return list(pairwise(np.linspace(0, len(self.ids), 1 + count).astype(int).tolist()))
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [low for low, _ in self.ranges]
+
+    def tiles(self, stream: str, measures: Sequence[Measure]) -> Tiles:
+        """The tiles of a stream for all merchants."""
+        self._keep_tiles(stream, measures)
+        return Tiles.joined(self._tiles[stream])
+
+    def _keep_tiles(self, stream: str, measures: Sequence[Measure]) -> None:
+        kept = self._tiles[stream][0].measures.keys() if stream in self._tiles else set()
+        if stream not in self._tiles or not kept >= set(measures):
+            wanted = sorted({*measures, *kept}, key=repr)
+            answers = self._answers(tile_sql(stream, wanted, low, high) for low, high in self.ranges)
+            self._tiles[stream] = [tiles_from(answer, wanted) for answer in answers]
+
+    def _keep_entities(self, stream: str, name: str) -> None:
+        if (stream, name) not in self._entities:
+            answers = self._answers(entity_sql(stream, name, low, high) for low, high in self.ranges)
+            self._entities[stream, name] = [entities_from(answer) for answer in answers]
+
+    def _answers(self, queries: Iterable[str]) -> Iterator[Mapping[str, np.ndarray]]:
+        """The engine's answers in order; it works on the next one while this one is used."""
+        with ThreadPoolExecutor(1) as pool:
+            ahead: deque[Future[Mapping[str, np.ndarray]]] = deque()
+            for query in queries:
+                ahead.append(pool.submit(self.engine.columns, query))
+                if len(ahead) > 1:
+                    yield ahead.popleft().result()
+            yield from (one.result() for one in ahead)
 
     def blocks(self, plan: Plan, cutoffs: int) -> list[tuple[int, int]]:
         """Ranges of merchants with about as many tiles and cells as the processor's cache holds."""
         size = np.full(len(self.ids), cutoffs)
         for stream, need in (ALWAYS | dict(plan.needs)).items():
-            for merchant in (self._tiles[stream].merchant, *(self._entities[stream, name].merchant for name in need.entities)):
-                size = size + np.bincount(merchant, minlength=len(size))
+            merchants = [tiles.merchant for tiles in self._tiles[stream]]
+            merchants += [days.merchant for name in need.entities for days in self._entities[stream, name]]
+            for merchant in merchants:
+                size += np.bincount(merchant, minlength=len(size))
         block = (np.cumsum(size) - size) // CELLS
-        starts = np.flatnonzero(np.diff(block, prepend=-1)).tolist()
-        return list(pairwise([*starts, len(size)]))
+        starts = {*np.flatnonzero(np.diff(block, prepend=-1)).tolist(), *self._starts} if len(size) else ()
+        return list(pairwise([*sorted(starts), len(size)]))
 
     def keep(self, plan: Plan) -> None:
         """Fetch the tiles that a plan needs and that are not kept yet."""
         if id(plan) in self._kept:
             return
         for stream, need in (ALWAYS | dict(plan.needs)).items():
-            self.tiles(stream, need.measures)
+            self._keep_tiles(stream, need.measures)
             for name in need.entities:
-                if (stream, name) not in self._entities:
-                    sql = [entity_sql(stream, name, low, high) for low, high in self._ranges(stream)]
-                    self._entities[stream, name] = EntityDays.joined([entities_from(self.engine.columns(one)) for one in sql])
+                self._keep_entities(stream, name)
         self._kept[id(plan)] = plan
 
     def kernel(self, low: int, high: int, days: np.ndarray, plan: Plan) -> Kernel:
-        """The kernel of merchants `low` to `high - 1`."""
-        needs = ALWAYS | dict(plan.needs)
-        tiles = {stream: self._tiles[stream].of(low, high) for stream in needs}
-        entities = {(s, name): self._entities[s, name].of(low, high) for s, need in needs.items() for name in need.entities}
+        """The kernel of merchants `low` to `high - 1`, all of one range."""
+        needs, part = ALWAYS | dict(plan.needs), bisect_right(self._starts, low) - 1
+        tiles = {stream: self._tiles[stream][part].of(low, high) for stream in needs}
+        entities = {(s, name): self._entities[s, name][part].of(low, high) for s, need in needs.items() for name in need.entities}
         attributes = {name: values[low:high] for name, values in self.attributes.items()}
         return Kernel(high - low, days, tiles, entities, attributes, self.known[low:high])
 

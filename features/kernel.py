@@ -14,13 +14,18 @@ import numpy as np
 from features.cells import Kernel
 from features.entities import entities
 from features.gaps import gaps
-from features.program import Program
-from features.tables import SCALE, STREAMS
+from features.program import Group, Level, Program
 from features.tiles import EMPTY
 from features.verbs import Age, Ahead, Attribute, Column, Constant, Edge, Entities, Gaps, Measure, Total
 
+FEW_CELLS = 512
+"""Up to so many cells (merchant, cutoff) it is cheaper to compute the operations of a level in one go than one by one."""
+Given = Mapping[int, np.ndarray]
+Meaning = Callable[[Kernel, Group, np.ndarray], None]
+"""Computes the leaves of a group, into (leaves, cutoffs, merchants)."""
 
-def run(kernel: Kernel, program: Program, given: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
+
+def run(kernel: Kernel, program: Program, given: Given | None = None) -> np.ndarray:
     """Compute a program.
 
     Parameters
@@ -29,68 +34,85 @@ def run(kernel: Kernel, program: Program, given: Mapping[int, np.ndarray] | None
 
     Returns
     -------
-    The values (steps, merchants, cutoffs), by place.
+    The values (steps, cutoffs, merchants), by place.
     """
     kernel.ages = program.ages
-    values = np.empty((len(program.steps), kernel.merchants, len(kernel.cutoffs)))
-    for place, node in enumerate(program.leaves):
-        values[place] = given[place] if given is not None and place in given else MEANING[type(node)](kernel, node)
+    values = np.empty((len(program.steps), len(kernel.cutoffs), kernel.merchants))
+    for group in program.groups:
+        out = values[group.first : group.last]
+        if given is not None and group.first in given:
+            out[:] = [given[place] for place in range(group.first, group.last)]
+        else:
+            MEANING[group.kind](kernel, group, out)
     with np.errstate(divide="ignore", invalid="ignore"):
         for level in program.levels:
-            OPERATION[level.op](values[level.left], values[level.right], out=values[level.first : level.last])
+            _compute(level, values)
     return values
 
 
-def _total(kernel: Kernel, node: Total) -> np.ndarray:
-    sums = kernel.window(node.stream, node.measure, node.days, node.skip)
-    kind = STREAMS[node.stream].fields[node.measure.field].kind if node.measure.field else "count"
-    return sums if node.measure.how == "given" else sums / SCALE[kind]
+def _compute(level: Level, values: np.ndarray) -> None:
+    operation = OPERATION[level.op]
+    if values[0].size <= FEW_CELLS:
+        operation(values[level.left], values[level.right], out=values[level.first : level.last])
+        return
+    for place, left, right in zip(range(level.first, level.last), level.left, level.right, strict=True):
+        operation(values[left], values[right], out=values[place])
+
+
+def each(meaning: Callable[[Kernel, Any], np.ndarray]) -> Meaning:
+    """The meaning of a group of leaves that are computed one by one."""
+
+    def fill(kernel: Kernel, group: Group, out: np.ndarray) -> None:
+        for place, node in enumerate(group.nodes):
+            out[place] = meaning(kernel, node)
+
+    return fill
+
+
+def _totals(kernel: Kernel, group: Group, out: np.ndarray) -> None:
+    assert group.windows is not None
+    kernel.windows(group.windows, out)
+
+
+def _constants(kernel: Kernel, group: Group, out: np.ndarray) -> None:
+    out[:] = np.array([node.value for node in group.nodes if isinstance(node, Constant)])[:, None, None]
 
 
 def _edge(kernel: Kernel, node: Edge) -> np.ndarray:
-    tiles = kernel.tiles[node.stream]
-    cells = kernel.cells_at(node.stream, 0)
-    days = tiles.day
+    days, cells = kernel.tiles[node.stream].day, kernel.visible_from(node.stream)
     if node.which == "first":
-        return kernel.cutoffs + _furthest(kernel, cells[::-1], -days[::-1])
-    return kernel.cutoffs - _furthest(kernel, cells, days)
+        return kernel.cutoffs[:, None] + _furthest(kernel, cells[::-1], -days[::-1])
+    return kernel.cutoffs[:, None] - _furthest(kernel, cells, days)
 
 
 def _ahead(kernel: Kernel, node: Ahead) -> np.ndarray:
-    tiles = kernel.tiles[node.stream]
-    values = tiles.measures[Measure(node.field, "max")]
-    given = np.flatnonzero(values != EMPTY)
+    values = kernel.tiles[node.stream].measures[Measure(node.field, "max")]
+    given = (values != EMPTY).nonzero()[0]
     given = given[np.argsort(values[given], kind="stable")]
-    cells = kernel.cells(tiles.merchant[given], np.maximum(tiles.seen, tiles.day)[given])
-    return _furthest(kernel, cells, values[given]) - kernel.cutoffs
+    return _furthest(kernel, kernel.visible_from(node.stream)[given], values[given]) - kernel.cutoffs[:, None]
 
 
 def _furthest(kernel: Kernel, cells: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Largest value that each cutoff sees, of values that rise within a cell; missing when it sees none."""
-    table = np.full(kernel.merchants * (len(kernel.cutoffs) + 1), -np.inf)
-    table[cells] = values  # of several values for a cell the last one stays, and that is the largest
-    largest = np.maximum.accumulate(table.reshape(kernel.merchants, -1)[:, :-1], axis=1)
-    largest[np.isneginf(largest)] = np.nan
-    return largest
+    table = np.full((len(kernel.cutoffs) + 1, kernel.merchants), -np.inf)
+    table.reshape(-1)[cells] = values  # of several values for a cell the last one stays, and that is the largest
+    for slot in range(1, len(table)):
+        np.maximum(table[slot], table[slot - 1], out=table[slot])
+    return np.where(table[:-1] == -np.inf, np.nan, table[:-1])
 
 
 def _attribute(kernel: Kernel, node: Attribute) -> np.ndarray:
-    known = kernel.known[:, None] < kernel.cutoffs
-    return np.where(known, kernel.attributes[node.name][:, None], np.nan)
+    return np.where(kernel.known < kernel.cutoffs[:, None], kernel.attributes[node.name], np.nan)
 
 
 def _age(kernel: Kernel, node: Age) -> np.ndarray:
-    known = kernel.known[:, None] < kernel.cutoffs
-    return np.where(known, kernel.cutoffs - kernel.attributes[node.name][:, None], np.nan)
-
-
-def _constant(kernel: Kernel, node: Constant) -> np.ndarray:
-    return np.array(node.value)
+    age = kernel.cutoffs[:, None] - kernel.attributes[node.name]
+    return np.where(kernel.known < kernel.cutoffs[:, None], age, np.nan)
 
 
 def _divide(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
     np.divide(left, right, out)
-    out[~np.isfinite(out)] = np.nan
+    out += out - out  # infinity less itself is missing, and so without a branch is what is added to it
 
 
 def _log1p(value: np.ndarray, _: np.ndarray, out: np.ndarray) -> None:
@@ -118,14 +140,14 @@ OPERATION: dict[str, Callable[..., object]] = {
 }
 
 
-MEANING: dict[type[Column], Callable[[Kernel, Any], np.ndarray]] = {
-    Total: _total,
-    Entities: entities,
-    Edge: _edge,
-    Ahead: _ahead,
-    Gaps: gaps,
-    Attribute: _attribute,
-    Age: _age,
-    Constant: _constant,
+MEANING: dict[type[Column], Meaning] = {
+    Total: _totals,
+    Entities: each(entities),
+    Edge: each(_edge),
+    Ahead: each(_ahead),
+    Gaps: each(gaps),
+    Attribute: each(_attribute),
+    Age: each(_age),
+    Constant: _constants,
 }
-"""What each leaf computes; peer summaries are in `features.peers`."""
+"""What each kind of leaf computes; peer summaries are in `features.peers`."""

@@ -27,25 +27,34 @@ def members(groups: np.ndarray) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class PeerTable:
-    """One column over all merchants at one cutoff: the sorted values of each group, missing ones left out."""
+    """One column over all merchants at one cutoff, group by group; missing values are left out."""
 
+    total: np.ndarray
+    """Sum of each group, between two missing ones for merchants in none."""
     values: Sequence[np.ndarray]
+    """The sorted values of each group; empty where only totals are asked for."""
 
     @classmethod
-    def of(cls, values: np.ndarray, belonging: Sequence[np.ndarray]) -> PeerTable:
-        """The table of `values` (n,), given the positions that belong to each group."""
-        sorts = (np.sort(values[positions]) for positions in belonging)  # missing values sort to the end
-        return cls([one[: len(one) - int(np.isnan(one).sum())] for one in sorts])
-
-    @cached_property
-    def total(self) -> np.ndarray:
-        """Sum of each group; the last entry is for merchants in none."""
-        return np.array([np.add.reduce(one) if len(one) else np.nan for one in self.values] + [np.nan])
+    def of(cls, values: np.ndarray, groups: np.ndarray, belonging: Sequence[np.ndarray]) -> PeerTable:
+        """The table of `values` (n,) with their group codes (n,), and the positions that belong to each group where values are kept."""
+        known = np.flatnonzero((groups >= 0) & ~np.isnan(values))
+        codes, size = groups.take(known) + 1, int(groups.max(initial=-1)) + 3
+        total = np.bincount(codes, values.take(known), size).astype(float)
+        total[np.bincount(codes, minlength=size) == 0] = np.nan
+        sorts = (np.sort(values.take(positions)) for positions in belonging)  # missing values sort to the end
+        return cls(total, [one[: len(one) - int(np.isnan(one).sum())] for one in sorts])
 
     @cached_property
     def median(self) -> np.ndarray:
-        """Median of each group; the last entry is for merchants in none."""
-        return np.array([(one[(len(one) - 1) // 2] + one[len(one) // 2]) / 2 if len(one) else np.nan for one in self.values] + [np.nan])
+        """Median of each group, between two missing ones for merchants in none."""
+        inner = [(one[(len(one) - 1) // 2] + one[len(one) // 2]) / 2 if len(one) else np.nan for one in self.values]
+        return np.array([np.nan, *inner, np.nan])
+
+    @cached_property
+    def steps(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The different values of each group, and how many of its values lie below each of them; the last count is of all."""
+        firsts = [np.flatnonzero(np.diff(one, prepend=np.nan) != 0) for one in self.values]
+        return [(one.take(first), np.append(first, len(one))) for one, first in zip(self.values, firsts, strict=True)]
 
     def rank(self, values: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """Share of its group's values below each of `values` (n,), ties half; missing without a value or a group."""
@@ -53,7 +62,7 @@ class PeerTable:
         belonging = enumerate(members(groups)) if len(groups) != 1 else [(int(groups[0]), np.array([0]))]
         for group, positions in belonging:
             if 0 <= group < len(self.values) and len(positions) and len(self.values[group]):
-                result[positions] = _rank(self.values[group], values[positions])
+                result[positions] = _rank(*self.steps[group], values.take(positions))
         return result
 
     def summary(self, how: Literal["rank", "median", "total"], values: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -61,15 +70,16 @@ class PeerTable:
         if how == "rank":
             return self.rank(values, groups)
         by_group = self.total if how == "total" else self.median
-        return by_group[np.where(groups < len(by_group), groups, -1)]
+        return by_group.take(groups + 1, mode="clip")
 
 
-def _rank(peers: np.ndarray, values: np.ndarray) -> np.ndarray:
-    below = np.searchsorted(peers, values)
-    up_to = below + (peers.take(below, mode="clip") == values)
-    tied = np.flatnonzero(peers.take(up_to, mode="clip") == values)
-    up_to[tied] = np.searchsorted(peers, values[tied], side="right")
-    return np.where(np.isnan(values), np.nan, (below + up_to) / 2 / len(peers))
+def _rank(different: np.ndarray, below: np.ndarray, values: np.ndarray) -> np.ndarray:
+    order = np.argsort(values)  # searches in order find their way in the processor's cache
+    place = np.empty_like(order)
+    place[order] = np.searchsorted(different, values.take(order))
+    is_one = different.take(place, mode="clip") == values
+    share = (below.take(place) + below.take(place + is_one)) / 2 / below[-1]
+    return np.where(np.isnan(values), np.nan, share)
 
 
 PeerTables = Mapping[tuple[str, str | None], PeerTable]
@@ -77,9 +87,15 @@ PeerTables = Mapping[tuple[str, str | None], PeerTable]
 
 def tables_at(columns: Mapping[str, np.ndarray], groups: Mapping[str | None, np.ndarray], wanted: Sequence[Peers]) -> PeerTables:
     """The tables that some peer nodes need at one cutoff, from columns (n,) of all merchants and their group codes (n,)."""
-    pairs = sorted({(base_of(node), node.by) for node in wanted}, key=repr)
-    belonging = {by: members(codes) for by, codes in groups.items()}
-    return {(name, by): PeerTable.of(columns[name].astype(float), belonging[by]) for name, by in pairs}
+    hows: dict[tuple[str, str | None], set[str]] = {}
+    for node in wanted:
+        hows.setdefault((base_of(node), node.by), set()).add(node.how)
+    compared_by = {by for (_, by), how in hows.items() if how != {"total"}}
+    belonging = {by: members(codes) if by in compared_by else () for by, codes in groups.items()}
+    return {
+        (name, by): PeerTable.of(columns[name].astype(float), groups[by], belonging[by] if how != {"total"} else ())
+        for (name, by), how in hows.items()
+    }
 
 
 def compared(node: Peers, tables: PeerTables, values: np.ndarray, groups: np.ndarray) -> np.ndarray:

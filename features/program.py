@@ -6,18 +6,60 @@ array operations and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from features.declare import Feature
+from features.tables import SCALE, STREAMS
 from features.tiles import Need, needed
-from features.verbs import Arithmetic, Attribute, Column, Entities, Measure, Peers, Ref, Total, nodes
+from features.verbs import Arithmetic, Attribute, Column, Constant, Entities, Measure, Peers, Ref, Total, nodes
 
 DAYS = Measure("day", "given")
 """Days with events: a day counts once, however many tiles it has."""
+NEVER = 2**40
+"""A day, or an age in days, that is never reached."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of one measure: each is what is older than its nearer end minus what is older than its farther end."""
+
+    stream: str
+    measure: Measure
+    ages: np.ndarray
+    near: np.ndarray
+    far: np.ndarray
+    scale: int
+
+    @classmethod
+    def of(cls, totals: Sequence[Total], ages: Mapping[int, int]) -> Windows:
+        """The windows of totals of the same measure, `ages` giving the row of each age of the stream's tiles."""
+        one = totals[0]
+        near = [ages[total.skip] for total in totals]
+        far = [ages[NEVER if total.days is None else total.skip + total.days] for total in totals]
+        rows, place = np.unique([near, far], return_inverse=True)
+        kind = STREAMS[one.stream].fields[one.measure.field].kind if one.measure.field and one.measure.how != "given" else "count"
+        near_place, far_place = place.reshape(2, -1)
+        return cls(one.stream, one.measure, rows, near_place, far_place, SCALE[kind])
+
+
+@dataclass(frozen=True)
+class Group:
+    """Leaves of one kind that are computed together, at the places from `first` on."""
+
+    kind: type[Column]
+    first: int
+    nodes: tuple[Column, ...]
+    windows: Windows | None = None
+    """Of totals."""
+
+    @property
+    def last(self) -> int:
+        """The place after the last one."""
+        return self.first + len(self.nodes)
 
 
 @dataclass(frozen=True)
@@ -33,12 +75,13 @@ class Level:
 
 @dataclass(frozen=True)
 class Program:
-    """All distinct nodes of some trees: leaves first, then arithmetic level by level; and the place of each feature's value."""
+    """All distinct nodes of some trees: leaves first, those computed together side by side, then arithmetic level by level."""
 
     steps: tuple[Column, ...]
-    leaves: tuple[Column, ...]
+    groups: tuple[Group, ...]
     levels: tuple[Level, ...]
     places: Mapping[str, int]
+    ages: Mapping[str, np.ndarray]
 
     @classmethod
     def of(cls, features: Mapping[str, Feature]) -> Program:
@@ -46,39 +89,61 @@ class Program:
         depth: dict[Column, int] = {}
         for one in features.values():
             _measure_depth(one.tree, features, depth)
-        groups: dict[tuple[int, str], list[Column]] = {}
+        sets: dict[tuple[int, str], list[Column]] = {}
         for node, level in depth.items():
-            groups.setdefault((level, node.op if isinstance(node, Arithmetic) else ""), []).append(node)
-        steps = [node for _, members in sorted(groups.items()) for node in members]
+            sets.setdefault((level, node.op if isinstance(node, Arithmetic) else together(node)), []).append(node)
+        steps = [node for _, members in sorted(sets.items()) for node in members]
         place = {node: number for number, node in enumerate(steps)}
 
         def places(nodes: Iterable[Column]) -> np.ndarray:
             return np.array([place[resolved(node, features)] for node in nodes], np.intp)
 
-        levels = []
-        for (level, op), members in sorted(groups.items()):
-            if level:
-                first, inner = place[members[0]], [node for node in members if isinstance(node, Arithmetic)]
-                levels.append(Level(op, first, first + len(members), places(n.left for n in inner), places(n.right for n in inner)))
-        leaves = tuple(steps[: len(groups.get((0, ""), []))])
-        return cls(tuple(steps), leaves, tuple(levels), {name: int(places([one.tree])[0]) for name, one in features.items()})
+        ages = ages_of(depth)
+        groups, levels = [], []
+        for (level, op), members in sorted(sets.items()):
+            first = place[members[0]]
+            if not level:
+                groups.append(_group(first, members, ages))
+                continue
+            inner = [node for node in members if isinstance(node, Arithmetic)]
+            levels.append(Level(op, first, first + len(members), places(n.left for n in inner), places(n.right for n in inner)))
+        ends = {name: int(places([one.tree])[0]) for name, one in features.items()}
+        return cls(tuple(steps), tuple(groups), tuple(levels), ends, ages)
 
-    @cached_property
-    def ages(self) -> dict[str, dict[Measure, tuple[int, ...]]]:
-        """Which ages of tiles, in days, bound the windows of each stream's measures."""
-        found: dict[str, dict[Measure, set[int]]] = {}
-        for node in self.leaves:
-            if isinstance(node, Total) or (isinstance(node, Entities) and (node.how, node.field) == ("distinct", "day")):
-                measure = node.measure if isinstance(node, Total) else DAYS
-                ends = () if node.days is None else (node.skip + node.days,)
-                found.setdefault(node.stream, {}).setdefault(measure, set()).update((node.skip, *ends))
-        return {stream: {measure: tuple(sorted(ages)) for measure, ages in one.items()} for stream, one in found.items()}
+    @property
+    def leaves(self) -> tuple[Column, ...]:
+        """The nodes that are no arithmetic, by place."""
+        return tuple(node for group in self.groups for node in group.nodes)
+
+
+def ages_of(nodes: Iterable[Column]) -> dict[str, np.ndarray]:
+    """Which ages of tiles, in days, bound the windows of each stream's totals; sorted."""
+    found: dict[str, set[int]] = {}
+    for node in nodes:
+        if isinstance(node, Total):
+            found.setdefault(node.stream, set()).update((node.skip, NEVER if node.days is None else node.skip + node.days))
+    return {stream: np.array(sorted(ages)) for stream, ages in found.items()}
+
+
+def _group(first: int, members: Sequence[Column], ages: Mapping[str, np.ndarray]) -> Group:
+    totals = [node for node in members if isinstance(node, Total)]
+    windows = Windows.of(totals, {int(age): row for row, age in enumerate(ages[totals[0].stream])}) if totals else None
+    return Group(type(members[0]), first, tuple(members), windows)
+
+
+def together(node: Column) -> str:
+    """Leaves for which this is equal are computed in one go."""
+    if isinstance(node, Total):
+        return f"Total {node.stream} {node.measure}"
+    return "Constant" if isinstance(node, Constant) else f"{type(node).__name__} {node}"
 
 
 def resolved(node: Column, features: Mapping[str, Feature]) -> Column:
-    """The tree that a reference to one of `features` stands for; other nodes as they are."""
+    """The tree that a reference to one of `features` stands for; days with events are totals; other nodes as they are."""
     while isinstance(node, Ref) and node.name in features:
         node = features[node.name].tree
+    if isinstance(node, Entities) and (node.how, node.field) == ("distinct", "day"):
+        return Total(node.stream, DAYS, node.days, node.skip)
     return node
 
 
@@ -94,6 +159,7 @@ def _measure_depth(node: Column, features: Mapping[str, Feature], depth: dict[Co
 class Plan:
     """How to compute some features: first what a merchant's own events decide, then what needs the peers' finished columns."""
 
+    names: tuple[str, ...]
     first: Mapping[str, Feature]
     second: Mapping[str, Feature]
     needs: Mapping[str, Need]
@@ -105,6 +171,7 @@ class Plan:
     @classmethod
     def of(cls, features: Mapping[str, Feature], names: Iterable[str]) -> Plan:
         """The plan for some names and everything they refer to."""
+        names = tuple(names)
         wanted = _closure(features, names)
         first: dict[str, Feature] = {}
         second: dict[str, Feature] = {}
@@ -115,7 +182,7 @@ class Plan:
         found = [node for one in second.values() for node in nodes(one.tree)]
         peers = tuple(dict.fromkeys(node for node in found if isinstance(node, Peers)))
         referred = tuple(dict.fromkeys(node.name for node in found if isinstance(node, Ref) and node.name in first))
-        return cls(first, second, needed(first.values()), Program.of(numbers), Program.of(second), peers, referred)
+        return cls(names, first, second, needed(first.values()), Program.of(numbers), Program.of(second), peers, referred)
 
     @cached_property
     def peer_places(self) -> tuple[tuple[Peers, int], ...]:
@@ -132,6 +199,12 @@ class Plan:
         """The text features, and the attribute that each of them is."""
         trees = {name: one.tree for name, one in self.first.items()}
         return {name: tree.name for name, tree in trees.items() if isinstance(tree, Attribute) and self.first[name].is_text}
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """The features that are numbers: first those asked for, in the order asked for."""
+        every = dict.fromkeys((*self.names, *self.first, *self.second))
+        return tuple(name for name in every if name not in self.texts)
 
     @cached_property
     def peer_key(self) -> str:

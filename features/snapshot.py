@@ -20,7 +20,8 @@ from features.cells import Kernel
 from features.declare import Feature, available, catalogue
 from features.engines import DuckEngine
 from features.errors import UsageRefused, did_you_mean
-from features.grid import Grid
+from features.grid import Grid, framed
+from features.halves import alternately
 from features.holdings import Holdings, inline_kernel
 from features.kernel import run
 from features.peers import PeerTables, compared, tables_at
@@ -33,6 +34,10 @@ from features.verbs import Measure
 BLOCKS = 8
 """Blocks of merchants in a part."""
 Cutoff = date | str | pd.Timestamp | np.datetime64 | int
+
+Blocks = list[tuple[int, int]]
+"""Ranges of merchants."""
+
 
 def day_number(cutoff: Cutoff) -> int:
     """Days from 1970-01-01 to a cutoff, which is the midnight at the start of a day in the platform's time zone."""
@@ -78,7 +83,7 @@ class Market:
         """The market of a source; `features` instead of the catalogue is for tests of new ones."""
         attributes = [name for name in source.merchants.columns if name != "merchant_id"]
         found = available(catalogue() if features is None else features, source.streams, attributes)
-        return cls(source, found, Holdings(source.merchants, DuckEngine(source.connection)))
+        return cls(source, found, Holdings(source.merchants, DuckEngine(source.connection), max(source.counts.values())))
 
     @property
     def settings(self) -> Settings:
@@ -115,21 +120,23 @@ class Market:
         present, grid = self._grid(day, names, codes)
         ids = self.held.ids if codes is None else self.held.ids[codes]
         if codes is not None and not present.all():
-            raise UsageRefused(f"merchant {ids[~present[:, 0]][0]!r} was not known before {day_date(day[0]):%Y-%m-%d}; use a later cutoff.")
-        rows = np.flatnonzero(present[:, 0])
-        return grid.frame(rows, np.zeros_like(rows), pd.Index(ids[rows], dtype=object, name="merchant_id"), names)
+            raise UsageRefused(f"merchant {ids[~present[0]][0]!r} was not known before {day_date(day[0]):%Y-%m-%d}; use a later cutoff.")
+        rows = np.flatnonzero(present[0])
+        place = (self._everyone if codes is None else codes)[rows]
+        texts = self._texts(self._plan(names), place, day[np.zeros_like(rows)])
+        return framed(grid.cells(rows, np.zeros_like(rows), names), texts, names, pd.Index(ids[rows], dtype=object, name="merchant_id"))
 
     def snapshots(self, cutoffs: Iterable[Cutoff], only: Iterable[str] | None = None) -> pd.DataFrame:
         """Snapshots at several cutoffs, indexed by (`merchant_id`, `cutoff`); equal to `snapshot` at each, in one pass."""
         days, names = np.unique([day_number(cutoff) for cutoff in cutoffs]), self._names(only)
         present, grid = self._grid(days, names, None)
-        return self._framed(present, grid, days, names)
+        merchant, slot = np.nonzero(present.T)
+        return self._framed(merchant, days[slot], grid.cells(merchant, slot, names), names)
 
-    def _framed(self, present: np.ndarray, grid: Grid, days: np.ndarray, names: tuple[str, ...], first: int = 0) -> pd.DataFrame:
-        merchant, slot = np.nonzero(present)
-        moments = pd.DatetimeIndex([day_date(day) for day in days])
-        index = pd.MultiIndex.from_arrays([self.held.ids[first + merchant], moments[slot]], names=["merchant_id", "cutoff"])
-        return grid.frame(merchant, slot, index, names)
+    def _framed(self, merchant: np.ndarray, day: np.ndarray, cells: np.ndarray, names: tuple[str, ...]) -> pd.DataFrame:
+        moment = pd.to_datetime(day, unit="D")
+        index = pd.MultiIndex.from_arrays([self.held.ids[merchant], moment], names=["merchant_id", "cutoff"])
+        return framed(cells, self._texts(self._plan(names), merchant, day), names, index)
 
     def parts(self, cutoffs: Iterable[Cutoff], only: Iterable[str] | None = None) -> Iterator[pd.DataFrame]:
         """`snapshots` in parts of some thousand merchants each, so that memory does not grow with the number of merchants."""
@@ -138,11 +145,18 @@ class Market:
         self._keep_peers(days, plan, None)
         self.held.keep(plan)
         blocks = self.held.blocks(plan, len(days))
-        for start in range(0, len(blocks), BLOCKS):
-            some = blocks[start : start + BLOCKS]
-            present, grid = self._own(days, plan, some)
-            self._compare(days, plan, grid, np.arange(some[0][0], some[-1][1]))
-            yield self._framed(present, grid, days, names, some[0][0])
+        parts = [blocks[start : start + BLOCKS] for start in range(0, len(blocks), BLOCKS)]
+
+        def answer(part: Blocks) -> tuple[np.ndarray, ...]:
+            first, last = part[0][0], part[-1][1]
+            present, grid = self._own(days, plan, part)
+            self._compare(days, plan, grid, np.arange(first, last))
+            merchant, slot = np.nonzero(present.T)
+            return first + merchant, days[slot], grid.cells(merchant, slot, names)
+
+        largest = max((part[-1][1] - part[0][0] for part in parts), default=0) * len(days)
+        for merchant, day, cells in alternately(parts, answer, largest * (16 + 4 * len(plan.numbers))):
+            yield self._framed(merchant, day, cells.copy(), names)
 
     def snapshot_of(self, cutoff: Cutoff, events: Mapping[str, Rows], profile: Mapping[str, Any], known: Cutoff | None = None) -> pd.DataFrame:
         """The snapshot of a merchant that the source does not hold, from its events: equal to what a batch would give it.
@@ -160,15 +174,16 @@ class Market:
         since = 0 if known is None else day_number(known)
         kernel = inline_kernel(events, attributes, since, day, plan)
         told = attributes if since < day else {}
-        texts = {name: np.array([[told.get(source)]], dtype=object) for name, source in plan.texts.items()}
-        grid = Grid.of(plan, (1, 1), texts)
+        texts = {name: np.array([told.get(source)], dtype=object) for name, source in plan.texts.items()}
+        grid = Grid.of(plan, (1, 1))
         grid.fill(slice(0, 1), run(kernel, plan.own), plan.own)
         group = {node.by: self.held.group_of(node.by, told) for node in plan.peers}
         self._among_peers(kernel.cutoffs, plan, grid, lambda by, _: np.array([group[by]]))
-        return grid.frame(np.array([0]), np.array([0]), pd.Index(["inline"], dtype=object, name="merchant_id"), self._all_names)
+        cells = grid.cells(np.array([0]), np.array([0]), self._all_names)
+        return framed(cells, texts, self._all_names, pd.Index(["inline"], dtype=object, name="merchant_id"))
 
     def tiles(self, stream: str, measures: Sequence[Measure]) -> Tiles:
-        """The tiles of a stream for all merchants, kept for the next call."""
+        """The tiles of a stream for all merchants, the kept ones together."""
         return self.held.tiles(stream, measures)
 
     def _names(self, only: Iterable[str] | None) -> tuple[str, ...]:
@@ -217,27 +232,41 @@ class Market:
         if plan.second:
             self._among_peers(days, plan, grid, lambda by, day: self.held.groups(by, day, codes))
 
-    def _own(self, days: np.ndarray, plan: Plan, chosen: list[tuple[int, int]] | None) -> tuple[np.ndarray, Grid]:
-        """What a merchant's own events and attributes decide, block by block (threads and forked processes cost more than they save)."""
+    def _own(self, days: np.ndarray, plan: Plan, chosen: Blocks | None) -> tuple[np.ndarray, Grid]:
+        """What a merchant's own events and attributes decide, block by block."""
         self.held.keep(plan)
         blocks = self.held.blocks(plan, len(days)) if chosen is None else chosen
-        shape = (sum(high - low for low, high in blocks), len(days))
-        present, grid = np.zeros(shape, bool), Grid.of(plan, shape, self._texts(days, plan, blocks))
+        shape = (len(days), sum(high - low for low, high in blocks))
+        present, grid = np.zeros(shape, bool), Grid.of(plan, shape)
         done = 0
         for low, high in blocks:
             rows = slice(done, done := done + high - low)
             kernel = self.held.kernel(low, high, days, plan)
             grid.fill(rows, run(kernel, plan.own), plan.own)
-            joined = np.maximum(kernel.known, self.held.joined[low:high])[:, None] < days
-            present[rows] = joined | kernel.has_events("orders")
+            joined = np.maximum(kernel.known, self.held.joined[low:high]) < days[:, None]
+            present[:, rows] = joined | kernel.has_events("orders")
         return present, grid
 
-    def _texts(self, days: np.ndarray, plan: Plan, blocks: list[tuple[int, int]]) -> dict[str, np.ndarray]:
-        if not plan.texts:
-            return {}
-        codes = np.concatenate([np.arange(low, high) for low, high in blocks] or [np.zeros(0, np.int64)])
-        known = self.held.known[codes][:, None] < days
-        return {name: np.where(known, self.held.attributes[source][codes][:, None], np.array(None)) for name, source in plan.texts.items()}
+    def _own_of_all(self, days: np.ndarray, plan: Plan) -> tuple[np.ndarray, Grid]:
+        """The same for all merchants, half of them in a forked process where there are many."""
+        self.held.keep(plan)
+        blocks = self.held.blocks(plan, len(days))
+        half = len(blocks) // 2 if len(blocks) > 2 * BLOCKS else len(blocks)
+        parts = [part for part in (blocks[:half], blocks[half:]) if part]
+
+        def answer(part: Blocks) -> tuple[np.ndarray, ...]:
+            present, grid = self._own(days, plan, part)
+            return present, grid.numbers
+
+        size = max((part[-1][1] - part[0][0] for part in parts), default=0) * len(days) * (1 + 4 * len(plan.numbers))
+        found = [[one.copy() for one in arrays] for arrays in alternately(parts, answer, size)]
+        present, numbers = (np.concatenate(both, axis=-1) for both in zip(*found, strict=True))
+        return present, Grid(numbers, Grid.of(plan, (0, 0)).places)
+
+    def _texts(self, plan: Plan, merchant: np.ndarray, day: np.ndarray) -> dict[str, np.ndarray]:
+        """Texts (n,) of merchants at cutoffs (n,); None where nothing was known."""
+        known = self.held.known[merchant] < day
+        return {name: np.where(known, self.held.attributes[source][merchant], np.array(None)) for name, source in plan.texts.items()}
 
     def _among_peers(self, days: np.ndarray, plan: Plan, grid: Grid, groups: Callable[[str | None, int], np.ndarray]) -> None:
         """What only the comparison with peers decides; from the finished columns of the first pass."""
@@ -248,8 +277,7 @@ class Market:
         given = {}
         for node, place in plan.peer_places:
             mine = own[base_of(node)]
-            parts = [compared(node, tables[slot], mine[:, slot], member[node.by][slot]) for slot in range(len(days))]
-            given[place] = np.stack(parts, axis=1)
+            given[place] = np.array([compared(node, tables[slot], mine[slot], member[node.by][slot]) for slot in range(len(days))])
         given |= {place: own[name] for name, place in plan.ref_places}
         nothing = Kernel(len(grid), days, {}, {}, {}, np.zeros(len(grid)))
         grid.fill(slice(None), run(nothing, plan.among_peers, given), plan.among_peers)
@@ -259,8 +287,8 @@ class Market:
         missing = [slot for slot, day in enumerate(days) if (int(day), plan.peer_key) not in self._peers]
         if not missing or not plan.peers:
             return
-        present, grid = done or self._own(days, self._plan(plan.bases), None)
+        present, grid = done or self._own_of_all(days, self._plan(plan.bases))
         for slot in missing:
-            day, here = int(days[slot]), present[:, slot]
+            day, here = int(days[slot]), present[slot]
             groups = {by: np.where(here, self.held.groups(by, day, self._everyone), -1) for by in {node.by for node in plan.peers}}
-            self._peers[day, plan.peer_key] = tables_at({name: grid[name][:, slot] for name in plan.bases}, groups, plan.peers)
+            self._peers[day, plan.peer_key] = tables_at({name: grid[name][slot] for name in plan.bases}, groups, plan.peers)

@@ -212,9 +212,9 @@ def by_numpy(market: Market) -> Market:
     """The same market on tiles that numpy made of the raw events: the path of events that come with a request."""
     needs = {"orders": Need((), ())} | needed(market.features.values())  # orders say who is there, whatever is asked
     rows = {stream: rows_of(market, stream) for stream in needs}
-    tiles = {stream: tiles_of_rows(rows[stream], need.measures) for stream, need in needs.items()}
-    entities = {(stream, name): entities_of_rows(rows[stream], name) for stream, need in needs.items() for name in need.entities}
-    return Market(market.source, market.features, Holdings(market.merchants, NoEngine(), tiles, entities))
+    tiles = {stream: [tiles_of_rows(rows[stream], need.measures)] for stream, need in needs.items()}
+    entities = {(stream, name): [entities_of_rows(rows[stream], name)] for stream, need in needs.items() for name in need.entities}
+    return Market(market.source, market.features, Holdings(market.merchants, NoEngine(), 0, tiles, entities))
 
 
 def online(market: Market, merchant: str, cutoff: str) -> pd.DataFrame:

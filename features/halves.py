@@ -1,0 +1,86 @@
+"""Work shared with a forked process: it inherits the kept tiles without a copy and hands its answers back through shared memory.
+
+numpy holds Python's lock too often for threads to help. The child touches arrays only, never the engine, whose threads a fork
+does not copy; when it dies, whatever the reason, the parent does its share as well.
+"""
+
+from __future__ import annotations
+
+import mmap
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from typing import Any, TypeVar
+
+import numpy as np
+
+Part = TypeVar("Part")
+Answer = Sequence[np.ndarray]
+
+
+def can_share() -> bool:
+    """Whether there is a second processor and a safe way to fork."""
+    return sys.platform == "linux" and (os.cpu_count() or 1) > 1
+
+
+def shared(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array of zeros that a forked process writes and its parent reads."""
+    memory = mmap.mmap(-1, max(int(np.prod(shape)) * np.dtype(dtype).itemsize, 1))
+    return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
+
+
+def _forked(work: Callable[..., None], *given: Any) -> ForkProcess:
+    child = multiprocessing.get_context("fork").Process(target=work, args=given, daemon=True)
+    with warnings.catch_warnings():  # Python warns of a fork where threads run, which is known here
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child.start()
+    return child
+
+
+def alternately(parts: Sequence[Part], answer: Callable[[Part], Answer], size: int) -> Iterator[Answer]:
+    """The answers to all parts in order, every other one computed by a forked process.
+
+    Parameters
+    ----------
+    answer : arrays of a part; they are to be used before the next part is asked for.
+    size : bytes that the largest answer takes.
+    """
+    if len(parts) < 2 or not can_share():
+        yield from map(answer, parts)
+        return
+    room = shared((size,), np.uint8)
+    here, there = multiprocessing.Pipe()
+    child = _forked(_answer, parts[1::2], answer, room, there)
+    there.close()
+    try:
+        for number, part in enumerate(parts):
+            theirs = _received(room, here) if number % 2 else None
+            yield answer(part) if theirs is None else theirs
+    finally:
+        here.close()
+        child.terminate()
+        child.join()
+
+
+def _answer(parts: Sequence[Part], answer: Callable[[Part], Answer], room: np.ndarray, there: Connection) -> None:
+    for part in parts:
+        arrays = [np.ascontiguousarray(one) for one in answer(part)]
+        there.recv()  # the parent is ready to read, so what it read before may go
+        ends = np.cumsum([one.nbytes for one in arrays])
+        for one, end in zip(arrays, ends, strict=True):
+            room[end - one.nbytes : end] = one.reshape(-1).view(np.uint8)
+        there.send([(end - one.nbytes, one.dtype.str, one.shape) for one, end in zip(arrays, ends.tolist(), strict=True)])
+
+
+def _received(room: np.ndarray, here: Connection) -> Answer | None:
+    """The child's next answer, or None when it is no more."""
+    try:
+        here.send("next")
+        head = here.recv()
+    except (EOFError, OSError):
+        return None
+    return [np.frombuffer(room, dtype, int(np.prod(shape)), begin).reshape(shape) for begin, dtype, shape in head]
