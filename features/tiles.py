@@ -142,12 +142,17 @@ def tiles_from(columns: Rows, measures: Iterable[Measure]) -> Tiles:
     order = _sorted(keys["merchant"], keys["day"], keys["seen"] - keys["day"])
     merchant, day, seen = (values[order] for values in keys.values())
     seen = day if np.array_equal(day, seen) else seen
-    sums = {measure: _filled(columns[f"m{number}"], measure)[order] for number, measure in enumerate(measures)}
+    sums = {measure: _small(_filled(columns[f"m{number}"], measure))[order] for number, measure in enumerate(measures)}
     return Tiles(merchant, day, seen, sums)
 
 
 def _filled(values: np.ndarray, measure: Measure) -> np.ndarray:
     return np.ma.filled(values, EMPTY if measure.how == "max" else 0.0)
+
+
+def _small(values: np.ndarray) -> np.ndarray:
+    """The same whole numbers in half the memory, where they fit."""
+    return values.astype(np.int32) if np.abs(values).max(initial=0) < 2**31 else values
 
 
 def _sorted(high: np.ndarray, middle: np.ndarray, low: np.ndarray) -> np.ndarray:
@@ -163,7 +168,7 @@ def entities_from(columns: Rows) -> EntityDays:
     merchant, day, seen = (columns[name].astype(np.int32) for name in ("merchant", "day", "seen"))
     if not len(merchant):
         return EntityDays(merchant, columns["code"], day, seen)
-    code = columns["code"]
+    code = _small(columns["code"])
     order = _sorted(merchant - merchant.min(), code, day)
     first = np.flatnonzero(_changes(merchant[order]) | _changes(code[order]) | _changes(day[order]))
     kept = order[first]

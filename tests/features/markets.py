@@ -37,7 +37,7 @@ def known(table: str, rows: pd.DataFrame) -> pd.Series:
     """The instant at which each row could first be known."""
     event = rows[TABLES[table].time]
     column = TABLES[table].known
-    given = rows[column].fillna(event) if column in rows else event
+    given = rows[column].astype(event.dtype).fillna(event) if column in rows else event
     return given if table == "merchants" else np.maximum(event, given)
 
 

@@ -61,7 +61,7 @@ class World:
                 places = ", ".join(f"({', '.join('NULL' if cell is None else str(cell) for cell in row)})" for row in rows)
                 connection().execute(f'INSERT INTO "stream_{name}" VALUES {places}')
         source = Source(None, connection(), frame, fields, 0, T, "", {})
-        return Market(source, catalogue(), Holdings(frame, DuckEngine(connection())), _plans=PLANS)
+        return Market(source, catalogue(), Holdings(frame, DuckEngine(connection()), 0), _plans=PLANS)
 
     def shifted(self) -> World:
         """The same with a stranger before all others, who joins at the cutoff: every code is another."""
