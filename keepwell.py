@@ -13,6 +13,7 @@ import pandas as pd
 import typer
 
 import features.commands as of_features
+import serving.acting_commands as of_acting
 import serving.commands as of_serving
 import training.commands as of_training
 from features import shell
@@ -83,13 +84,14 @@ def backtest(
     config: Config = None,
     cutoffs: Annotated[str, typer.Option(help="Dates with commas between them.")] = "",
     out: Annotated[Path, typer.Option(help="The directory to write.")] = Path("out"),
+    peers: Annotated[bool, typer.Option("--peers", help="Set rules and other learners beside the model, on the same rows.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Strictly out of time: at each cutoff uses only what was known then; writes predictions, metrics and a report."""
     path, days = shell.config_path(config), of_training.cutoff_list(cutoffs)
-    command = f"keepwell backtest {path} --cutoffs {cutoffs} --out {out}"
+    command = f"keepwell backtest {path} --cutoffs {cutoffs} --out {out}" + " --peers" * peers
     with shell.working("backtest", as_json) as tell:
-        found = of_training.run_backtest(path, days, out, _grade, command, tell)
+        found = of_training.run_backtest(path, days, out, _grade, command, tell, peers=peers)
     text = of_training.backtest_text(found) + f"\nWrote predictions.parquet, metrics.json and report.html to {out}."
     shell.answer(found | {"out": str(out)}, as_json, text)
 
@@ -110,6 +112,9 @@ app.command()(of_serving.score)
 app.command("at-risk")(of_serving.at_risk)
 app.command()(of_serving.growth)
 app.command()(of_serving.explain)
+app.command()(of_serving.benchmarks)
+app.command()(of_acting.record)
+app.command()(of_acting.proof)
 app.command()(of_serving.serve)
 app.add_typer(of_serving.rules, name="rules")
 

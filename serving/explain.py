@@ -7,9 +7,14 @@ from typing import Any
 import pandas as pd
 
 from features.errors import UsageRefused
+from serving.benchmarks import compared
 from serving.lists import closest, run_facts, words
 from serving.reasons.numbers import Lang
+from serving.reasons.plain import declared_words
 from serving.rules import parse_rules
+from serving.rules.card import Line, Move, cheapest_way
+from serving.rules.conditions import RANK
+from serving.rules.entry import Words
 from serving.run import Run
 
 SCORES = (
@@ -20,8 +25,16 @@ SCORES = (
     "expected_gmv_p10",
     "expected_gmv_p90",
     "growth_potential",
+    "churn_risk_low",
+    "churn_risk_high",
+    "days_to_last_order",
+    "decline_risk",
+    "activation_chance",
+    "lifetime_value",
 )
-MONEY = ("value_if_kept", "value_at_risk", "expected_profit", "growth_value")
+MONEY = ("value_if_kept", "value_at_risk", "expected_profit", "gmv_to_add", "growth_value")
+SCORE_WORDS = {"growth_potential": {"en": "chance to grow", "zh": "成长概率"}, "churn_risk": {"en": "risk of leaving", "zh": "流失概率"}}
+HISTORY = ("tier_since", "tier_pending", "tier_pending_since", "stage_since", "stage_days", "stuck")
 MOVING = ("churn_risk", "growth_potential", "expected_gmv", "points", "tier", "stage")
 
 
@@ -52,9 +65,11 @@ def explain(run: Run, merchant: str, *, lang: Lang = "en", previous: Run | None 
         "stage": plain(row["stage"]),
         "stage_words": words(run, "stages", row["stage"], lang),
         "points": {name: plain(row[name]) for name in run.merchants.columns if name.startswith("points")},
-        "scorecard": _scorecard(run, merchant, lang),
+        "history": {name: plain(row[name]) for name in HISTORY if name in row},
+        **_graded(run, merchant, row, lang),
         "reasons": _reasons(run, merchant, lang),
         "warnings": _warnings(run, merchant, lang),
+        "benchmarks": compared(run, merchant, lang) if "traits.parquet" in run.files else None,
         "action": plain(row[f"action_{lang}"]),
         "moved": moved(run, previous, merchant) if previous else None,
     }
@@ -77,17 +92,61 @@ def moved(run: Run, previous: Run, merchant: str) -> dict[str, Any] | None:
 
 def plain(value: Any) -> Any:
     """A value as JSON has it: NaN and missing become null, numpy numbers plain ones."""
+    if isinstance(value, list):
+        return value
     if value is None or pd.isna(value):
         return None
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat()
     return value.item() if hasattr(value, "item") else value
 
 
-def _scorecard(run: Run, merchant: str, lang: Lang) -> list[dict[str, Any]]:
-    table = run.table("scorecard").set_index("merchant_id")
+def _graded(run: Run, merchant: str, row: Any, lang: Lang) -> dict[str, Any]:
+    """The scorecard line by line, the cheapest way to the next tier, and what the present tier gets."""
     rules = parse_rules(run.rules_text)
-    lines = [rules.item_line(str(column), points) for column, points in table.loc[[merchant]].iloc[0].to_dict().items()]
-    shown = ("section", "name", "points", "maximum", "known", "met")
-    return [{**{name: plain(line[name]) for name in shown}, "words": line[f"words_{lang}"] if line["met"] else None} for line in lines]
+    items = run.table("scorecard").set_index("merchant_id").loc[merchant].to_dict()
+    lines = rules.card({str(column): float(points) for column, points in items.items()})
+    return {
+        "scorecard": [_line(line, lang) for line in lines],
+        "next_tier": _next_tier(lines, row, lang),
+        "benefits": [
+            {"phase": benefit.phase, "words": _in(benefit.words, lang), "gets": _in(gets, lang)}
+            for benefit in rules.benefits
+            if isinstance(row["tier"], str) and (gets := getattr(benefit, row["tier"])) is not None
+        ],
+    }
+
+
+def _line(line: Line, lang: Lang) -> dict[str, Any]:
+    told = _in(line.step.words, lang) if line.step else None
+    shown = {name: getattr(line, name) for name in ("points", "maximum", "missing", "known")}
+    title = named(line.ladder.name, lang)
+    return {"section": line.ladder.section, "name": line.ladder.name, "title": title, **shown, "met": line.step is not None, "words": told}
+
+
+def named(name: str, lang: Lang) -> str:
+    """What a name of the rules is called by people."""
+    stem = name if declared_words(name).en != name else name.removesuffix(RANK)
+    words = getattr(declared_words(stem), lang)
+    return SCORE_WORDS.get(name, {}).get(lang, words if words != stem else name.replace("_", " "))
+
+
+def _next_tier(lines: list[Line], row: Any, lang: Lang) -> dict[str, Any] | None:
+    """The tier above, the points that lack, and the moves that bring them with the least effort; `way` is null where none do."""
+    if plain(row.get("next_tier")) is None:
+        return None
+    way = cheapest_way(lines, float(row["points_to_next"]))
+    moves = None if way is None else [_move(move, lang) for move in way]
+    return {"tier": row["next_tier"], "points": plain(row["points_to_next"]), "way": moves}
+
+
+def _move(move: Move, lang: Lang) -> dict[str, Any]:
+    avoid = {"en": "no longer: ", "zh": "消除："}[lang] if not move.line.ladder.earns else ""
+    return {"name": move.line.ladder.name, "words": avoid + _in(move.step.words, lang), "points": move.points, "effort": move.effort}
+
+
+def _in(words: Words, lang: Lang) -> str:
+    return words.zh if lang == "zh" else words.en
 
 
 def _reasons(run: Run, merchant: str, lang: Lang) -> list[dict[str, Any]]:

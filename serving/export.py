@@ -32,6 +32,15 @@ LONGEST_CELL = 32_767
 NUMBER_FORMATS = {"money": "#,##0", "percent": "0%", "count": "0", "points": "0.0"}
 TOLD = ("merchant_id", "name", "reasons")
 WHAT = {"en": "merchant, why, and what to do next", "zh": "商户、原因与下一步行动"}
+CALLING = (
+    Column("calls", "calls", "联系", "count"),
+    Column("leavers", "leavers caught", "将流失", "count"),
+    Column("share_of_leavers", "of all leavers", "占全部流失", "percent"),
+    Column("wasted", "wasted", "本会留下", "count"),
+    Column("value_at_risk", "value at risk", "在险价值", "money"),
+    Column("cost", "cost", "成本", "money"),
+    Column("profit", "profit", "期望收益", "money"),
+)
 WIDTHS = {"reasons": 70, "action": 40, "warning": 30, "name": 24, "merchant_id": 18}
 
 
@@ -55,7 +64,8 @@ def to_csv(listing: Listing) -> bytes:
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow([guarded(column.heading(listing.lang)) for column in listing.columns])
     for row in _rows(listing):
-        writer.writerow([guarded(value) if isinstance(value, str) else _rounded(column, value) for column, value in row])
+        flat = [(column, _flat(value)) for column, value in row]
+        writer.writerow([guarded(value) if isinstance(value, str) else _rounded(column, value) for column, value in flat])
     return b"\xef\xbb\xbf" + buffer.getvalue().encode("utf-8", "replace")
 
 
@@ -70,6 +80,8 @@ def to_json(listing: Listing) -> bytes:
         "count": len(rows),
         "rows": rows,
     }
+    if listing.calling is not None:
+        content["calling"] = [{key: plain(value) for key, value in row.items()} for row in listing.calling.to_dict("records")]
     return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8", "replace")
 
 
@@ -87,7 +99,8 @@ def to_xlsx(listing: Listing) -> bytes:
         sheet.write_string(0, place, _heading(column, listing), bold)
         sheet.set_column(place, place, WIDTHS.get(column.key, 12))
     for line, row in enumerate(_rows(listing), 1):
-        for place, (column, value) in enumerate(row):
+        for place, (column, given) in enumerate(row):
+            value = _flat(given)
             if isinstance(value, str):
                 sheet.write_string(line, place, value[:LONGEST_CELL])
             elif value is not None:
@@ -98,6 +111,8 @@ def to_xlsx(listing: Listing) -> bytes:
     for line, (key, value) in enumerate([*listing.facts.items(), *(("note", note) for note in listing.notes)]):
         about.write_string(line, 0, str(key))
         about.write_string(line, 1, str(value))
+    if listing.calling is not None:
+        _calling_sheet(book, listing)
     book.close()
     return buffer.getvalue()
 
@@ -113,8 +128,39 @@ def to_table(listing: Listing) -> Group:
     for row in _rows(listing):
         cells = {column.key: shown(column, value, listing) for column, value in row}
         table.add_row(*(Text(cells[column.key]) for column in plain_columns), _told(cells))
+    if listing.calling is not None and len(listing.calling):
+        parts: tuple[Any, ...] = (table, _calling_table(listing))
+    else:
+        parts = (table,)
     caption = f"run {listing.facts['run_id']} · model {listing.facts['model_version']} · cutoff {listing.facts['cutoff']}"
-    return Group(table, Text("\n".join([*listing.notes, caption]), style="dim"))
+    return Group(*parts, Text("\n".join([*listing.notes, caption]), style="dim"))
+
+
+def _calling_table(listing: Listing) -> Table:
+    """What calling the first so many catches and wastes, for the terminal."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in CALLING:
+        table.add_column(column.heading(listing.lang), justify="right", no_wrap=True)
+    assert listing.calling is not None
+    for row in listing.calling.to_dict("records"):
+        table.add_row(*(shown(column, float(row[column.key]), listing) for column in CALLING))
+    return table
+
+
+def _calling_sheet(book: Any, listing: Listing) -> None:
+    """The same as a sheet of the workbook."""
+    assert listing.calling is not None
+    sheet = book.add_worksheet("calling" if listing.lang == "en" else "联系多少家")
+    for place, column in enumerate(CALLING):
+        sheet.write_string(0, place, _heading(column, listing))
+        for line, value in enumerate(listing.calling[column.key].tolist(), 1):
+            if plain(value) is not None:
+                sheet.write_number(line, place, value)
+
+
+def _flat(value: Any) -> Any:
+    """A list of texts as one text."""
+    return BETWEEN.join(value) if isinstance(value, list) else value
 
 
 def _told(cells: dict[str, str]) -> Text:
@@ -127,6 +173,7 @@ def _told(cells: dict[str, str]) -> Text:
 
 def shown(column: Column, value: Any, listing: Listing) -> str:
     """A value as people read it; a dash where there is none. Control characters become spaces."""
+    value = _flat(value)
     if value is None:
         return "–"
     if isinstance(value, str):

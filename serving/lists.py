@@ -10,11 +10,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from features.errors import UsageRefused
-from serving.money import ranked
-from serving.reasons.numbers import Lang
+from serving.calls import STABLE, USUAL, Calls, call_list, calling, cut_to, growth_list, sensitivity
+from serving.reasons.numbers import Lang, percent
+from serving.rules.team import Team
 from serving.run import Run
 
-Kind = Literal["text", "money", "percent", "count", "points"]
+Kind = Literal["text", "texts", "money", "percent", "count", "points"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Listing:
-    """A list ready to be shown or exported: `rows` has the columns' keys, best first."""
+    """A list ready to be shown or exported: `rows` has the columns' keys, best first; `calling` as `serving.calls.calling` makes it."""
 
     title: str
     columns: tuple[Column, ...]
@@ -42,6 +43,7 @@ class Listing:
     facts: Mapping[str, Any]
     lang: Lang
     notes: tuple[str, ...] = field(default=())
+    calling: pd.DataFrame | None = None
 
     @property
     def currency(self) -> str:
@@ -58,23 +60,25 @@ WHO = (
     Column("name", "name", "名称"),
     Column("owner", "owner", "负责人", in_terminal=False),
     Column("tier", "tier", "分层"),
-    Column("stage", "stage", "生命周期", in_terminal=False),
+    Column("stage", "stage", "阶段", in_terminal=False),
+    Column("stage_words", "stage in words", "生命周期", in_terminal=False),
 )
 AT_RISK = (
     *WHO,
     Column("churn_risk", "risk", "流失概率", "percent"),
     Column("value_at_risk", "value at risk", "在险价值", "money"),
     Column("expected_profit", "profit of acting", "行动期望收益", "money"),
-    Column("reasons", "reasons", "原因"),
+    Column("reasons", "reasons", "原因", "texts"),
     Column("warning", "warning", "流失预警", in_terminal=False),
     Column("action", "next action", "下一步行动", in_terminal=False),
 )
 GROWTH = (
     *WHO,
     Column("growth_potential", "chance to grow", "成长概率", "percent"),
+    Column("gmv_to_add", "sales to add", "可增交易额", "money"),
     Column("growth_value", "growth value", "成长价值", "money"),
-    Column("expected_gmv", "expected sales", "预期交易额", "money"),
-    Column("reasons", "reasons", "原因"),
+    Column("expected_gmv", "expected sales", "预期交易额", "money", in_terminal=False),
+    Column("reasons", "reasons", "原因", "texts"),
     Column("action", "next action", "下一步行动", in_terminal=False),
 )
 TITLES = {
@@ -82,35 +86,98 @@ TITLES = {
     "growth": {"en": "Merchants about to grow", "zh": "高成长商户"},
 }
 
+COMPARED = {
+    "churn": {"en": "A risk of {own}, against {average} on average", "zh": "流失概率{own}，均值为{average}"},
+    "growth": {"en": "A chance of {own} to grow by half, against {average} on average", "zh": "增长五成的概率为{own}，均值为{average}"},
+}
+"""What is said of a merchant whose reasons were not worked out."""
+
 
 def at_risk(run: Run, *, capacity: int | None = None, tier: str | None = None, owner: str | None = None, lang: Lang = "en") -> Listing:
-    """Who to act on first: scored merchants of more than average risk, by expected profit of acting.
+    """Who to act on first: by expected profit of acting, without sure things, lost causes and the holdout.
 
     Parameters
     ----------
-    capacity : how many the team can act on; all if None.
+    capacity : how many the team can act on, of each owner as many as the rules allow at most; the whole list if None.
     tier, owner : only these.
 
     Raises
     ------
     UsageRefused : a tier or owner that no merchant of the run has, or a capacity below one.
     """
-    average = run.merchants["churn_risk"].mean()
-    risky = run.merchants[run.merchants["churn_risk"] >= average]
-    listing = _listing(run, "at_risk", AT_RISK, ranked(_only(run, risky, tier, owner), "expected_profit"), "churn", capacity, lang)
-    pays = int((listing.rows["expected_profit"] > 0).sum())
-    note = {
-        "en": f"{pays:,} of the {len(listing.rows):,} shown are expected to bring more than acting costs; "
-        f"shown are risks above the average of {average:.0%}",
-        "zh": f"所列{len(listing.rows):,}家中，{pays:,}家的期望收益高于行动成本；仅列流失概率高于均值{average:.0%}的商户",
-    }
-    return Listing(listing.title, listing.columns, listing.rows, listing.facts, lang, (note[lang],))
+    _refuse_no_capacity(capacity)
+    team = team_of(run)
+    found = call_list(run.merchants, team, _only(run, run.merchants, tier, owner))
+    rows = cut_to(found.rows, capacity, team.capacity_per_owner)
+    notes = _call_notes(run, found, rows, capacity, lang)
+    table = calling(
+        found.rows if capacity is None else cut_to(found.rows, len(found.rows), team.capacity_per_owner), _leavers(run), capacity
+    )
+    return _listing(run, "at_risk", AT_RISK, rows, "churn", lang, notes, table)
 
 
 def growth(run: Run, *, capacity: int | None = None, tier: str | None = None, owner: str | None = None, lang: Lang = "en") -> Listing:
-    """Who is about to grow: scored merchants by growth value; parameters as for `at_risk`."""
-    rows = ranked(_only(run, run.merchants, tier, owner), "growth_value")
-    return _listing(run, "growth", GROWTH, rows, "growth", capacity, lang)
+    """Who deserves support: scored merchants with more than the average chance to grow, by growth value; parameters as for `at_risk`."""
+    _refuse_no_capacity(capacity)
+    team = team_of(run)
+    found = growth_list(run.merchants, team, _only(run, run.merchants, tier, owner))
+    rows = cut_to(found, capacity, team.capacity_per_owner)
+    average = percent(float(run.merchants["growth_potential"].mean()), lang)
+    note = {
+        "en": f"sales to add: what growing by half would add over the horizon, times the chance of it; shown are chances above the average of {average}",
+        "zh": f"可增交易额：预测期内增长五成的增量乘以其概率；仅列成长概率高于均值{average}的商户",
+    }
+    return _listing(run, "growth", GROWTH, rows, "growth", lang, (note[lang],))
+
+
+def team_of(run: Run) -> Team:
+    """What the rules of a run say of the team."""
+    return Team.model_validate(run.header.get("team", {}))
+
+
+def _call_notes(run: Run, found: Calls, rows: pd.DataFrame, capacity: int | None, lang: Lang) -> tuple[str, ...]:
+    """What is on the list and what is not, and a word of warning where the order rests on assumptions."""
+    pays, shown, risk = int((rows["expected_profit"] > 0).sum()), len(rows), float(rows["churn_risk"].sum())
+    average = percent(found.average, lang)
+    notes = {
+        "en": (
+            f"{pays:,} of the {shown:,} shown are expected to bring more than acting costs",
+            f"about {risk:,.0f} of them would leave, of {_leavers(run):,.0f} in all; calls to merchants who would stay anyway: {shown - risk:,.0f}",
+            f"left out: {found.sure:,} sure things (risk below {average}, the average), {found.lost:,} lost causes, {found.held_out:,} of the holdout",
+        ),
+        "zh": (
+            f"所列{shown:,}家中，{pays:,}家的期望收益高于行动成本",
+            f"其中约{risk:,.0f}家将流失（全部约{_leavers(run):,.0f}家），其余{shown - risk:,.0f}次联系的商户本会留下",
+            f"未列：{found.sure:,}家流失概率低于均值{average}，{found.lost:,}家难以挽回，{found.held_out:,}家为对照组",
+        ),
+    }
+    return (*notes[lang], *_reliance(found.rows, capacity, lang))
+
+
+def _reliance(rows: pd.DataFrame, capacity: int | None, lang: Lang) -> tuple[str, ...]:
+    first = min(capacity or USUAL, len(rows))
+    changed, play = sensitivity(rows, capacity)
+    if not first or changed <= (1 - STABLE) * first:
+        return ()
+    on = {
+        "en": f"the play {play} saved half or twice as many" if play else "all plays saved alike",
+        "zh": f"方案{play}的挽留率减半或加倍" if play else "各方案挽留率相同",
+    }
+    return (
+        {
+            "en": f"the order rests on assumed save rates: {changed:,} of the first {first:,} would be others if {on['en']}; keepwell proof measures them",
+            "zh": f"排序取决于假定的挽留率：若{on['zh']}，前{first:,}家中有{changed:,}家会不同；可用 keepwell proof 实测",
+        }[lang],
+    )
+
+
+def _leavers(run: Run) -> float:
+    return float(run.header["counts"]["expected_leavers"])
+
+
+def _refuse_no_capacity(capacity: int | None) -> None:
+    if capacity is not None and capacity < 1:
+        raise UsageRefused(f"capacity {capacity} is less than one merchant; give the number that the team can act on.")
 
 
 def run_facts(run: Run) -> dict[str, Any]:
@@ -156,22 +223,38 @@ def _only(run: Run, merchants: pd.DataFrame, tier: str | None, owner: str | None
     return merchants
 
 
-def _listing(run: Run, key: str, columns: tuple[Column, ...], rows: pd.DataFrame, head: str, capacity: int | None, lang: Lang) -> Listing:
-    if capacity is not None and capacity < 1:
-        raise UsageRefused(f"capacity {capacity} is less than one merchant; give the number that the team can act on.")
-    rows = rows.head(capacity) if capacity else rows
+def _listing(
+    run: Run,
+    key: str,
+    columns: tuple[Column, ...],
+    rows: pd.DataFrame,
+    head: str,
+    lang: Lang,
+    notes: tuple[str, ...],
+    calls: pd.DataFrame | None = None,
+) -> Listing:
     shown = rows.reset_index().assign(rank=range(1, len(rows) + 1), action=rows[f"action_{lang}"].to_numpy())
-    shown["stage"] = [words(run, "stages", stage, lang) for stage in shown["stage"]]
-    shown["reasons"] = shown["merchant_id"].map(reasons_of(run, head, lang))
+    shown["stage_words"] = [words(run, "stages", stage, lang) for stage in shown["stage"]]
     shown["warning"] = shown["merchant_id"].map(_first_warning(run, lang))
+    shown["reasons"] = pd.Series(reasons_for(run, shown, head, lang), index=shown.index, dtype=object)
     present = tuple(column for column in columns if column.key in shown)
-    return Listing(TITLES[key][lang], present, shown[[column.key for column in present]], run_facts(run), lang)
+    return Listing(TITLES[key][lang], present, shown[[column.key for column in present]], run_facts(run), lang, notes, calls)
 
 
-def reasons_of(run: Run, head: str, lang: Lang) -> pd.Series:
-    """Merchant → its reasons that raise the score, as one text."""
+def reasons_for(run: Run, shown: pd.DataFrame, head: str, lang: Lang) -> list[list[str]]:
+    """The sentences of each row that raise its score; where none was told, its warning, or how its score compares: never nothing."""
     told = run.reasons[(run.reasons["head"] == head) & (run.reasons["direction"] == "raises")]
-    return told.groupby("merchant_id", sort=False)[f"sentence_{lang}"].agg(BETWEEN.join)
+    told = told[told["merchant_id"].isin(shown["merchant_id"])]
+    found = told.groupby("merchant_id", sort=False)[f"sentence_{lang}"].agg(list).to_dict()
+    score = "churn_risk" if head == "churn" else "growth_potential"
+    average = percent(float(run.merchants[score].mean()), lang)
+    pattern = COMPARED[head][lang]
+    rows = zip(shown["merchant_id"], shown[score], shown["warning"], strict=True)
+    return [
+        found.get(merchant)
+        or ([warning] if head == "churn" and isinstance(warning, str) else [pattern.format(own=percent(own, lang), average=average)])
+        for merchant, own, warning in rows
+    ]
 
 
 def _first_warning(run: Run, lang: Lang) -> pd.Series:

@@ -6,9 +6,11 @@ All in the market's currency, over the horizon:
   E[GMV | kept] = expected_gmv / (1 − churn_risk). That explodes as the risk nears 1, so the risk in it is held at 0.95 and the
   result at twice the merchant's own trailing GMV scaled to the horizon (never below expected_gmv).
 * value at risk = churn_risk × value if kept.
-* growth value = take rate × growth_potential × half the trailing GMV: what growing by half, the least that counts as growth, brings.
-* expected profit of acting = save_rate × value at risk − cost of acting. The save rate is that of the play, an assumption of the
-  rules until it is measured. It may be below zero: then acting costs more than it is expected to keep.
+* GMV to add = growth_potential × half the trailing GMV: what growing by half, the least that counts as growth, brings; growth value =
+  take rate × GMV to add.
+* expected profit of acting = save_rate × value at risk − cost of acting. Where the play gives away an incentive, a share of the value,
+  everybody who stays gets it, those as well who would have stayed anyway. The save rate is that of the play, an assumption of the rules
+  until it is measured. The profit may be below zero: then acting costs more than it is expected to keep.
 """
 
 from __future__ import annotations
@@ -47,16 +49,25 @@ def value_if_kept(churn_risk: ArrayLike, expected_gmv: ArrayLike, trailing_gmv: 
     return np.minimum(expected / (1 - risk), bound) * take_rate
 
 
-def profit_of_acting(churn_risk: ArrayLike, value: ArrayLike, save_rate: ArrayLike, cost: ArrayLike) -> NDArray[np.float64]:
-    """What a contact is expected to bring, less what it costs.
+def profit_of_acting(
+    churn_risk: ArrayLike, value: ArrayLike, save_rate: ArrayLike, cost: ArrayLike, incentive: ArrayLike = 0.0
+) -> NDArray[np.float64]:
+    """What a contact is expected to bring, less what it costs and gives away.
+
+    Parameters
+    ----------
+    incentive : share of the value that whoever stays gets.
 
     Examples
     --------
     >>> profit_of_acting([0.5, 0.5], [1000, 100], save_rate=0.2, cost=15)
     array([85., -5.])
+    >>> profit_of_acting([0.5, 0.0], [1000, 1000], save_rate=0.2, cost=15, incentive=0.05)
+    array([ 55., -65.])
     """
-    saved = np.asarray(save_rate, np.float64) * np.asarray(churn_risk, np.float64) * np.asarray(value, np.float64)
-    return saved - np.asarray(cost, np.float64)
+    risk, worth = np.asarray(churn_risk, np.float64), np.asarray(value, np.float64)
+    saved = np.asarray(save_rate, np.float64) * risk
+    return (saved - np.asarray(incentive, np.float64) * (1 - risk + saved)) * worth - np.asarray(cost, np.float64)
 
 
 def trailing_gmv(frame: pd.DataFrame, horizon_days: int) -> NDArray[np.float64]:
@@ -79,25 +90,27 @@ def money(frame: pd.DataFrame, settings: Any) -> pd.DataFrame:
 
     Parameters
     ----------
-    frame : `churn_risk`, `expected_gmv`, `growth_potential`, `action_cost`, `action_save_rate` and the snapshot's gmv windows;
-        NaN without a score.
+    frame : `churn_risk`, `expected_gmv`, `growth_potential`, `action_cost`, `action_save_rate`, `action_incentive` (none if absent) and the
+        snapshot's gmv windows; NaN without a score.
     settings : those of keepwell.toml.
 
     Returns
     -------
-    `value_if_kept`, `value_at_risk`, `expected_profit`, `growth_value`, in currency over the horizon.
+    `value_if_kept`, `value_at_risk`, `expected_profit`, `gmv_to_add`, `growth_value`, in currency over the horizon.
     """
     trailing = trailing_gmv(frame, settings.growth.horizon_days)
     risk = frame["churn_risk"].to_numpy(np.float64)
     value = value_if_kept(risk, frame["expected_gmv"], trailing, settings.economics.take_rate)
-    profit = profit_of_acting(risk, value, frame["action_save_rate"], frame["action_cost"])
-    growth = settings.economics.take_rate * frame["growth_potential"].to_numpy(np.float64) * trailing * GROWN
-    table = {"value_if_kept": value, "value_at_risk": risk * value, "expected_profit": profit, "growth_value": growth}
-    return pd.DataFrame(table, index=frame.index)
+    profit = profit_of_acting(risk, value, frame["action_save_rate"], frame["action_cost"], frame.get("action_incentive", 0.0))
+    to_add = frame["growth_potential"].to_numpy(np.float64) * trailing * GROWN
+    table = {"value_if_kept": value, "value_at_risk": risk * value, "expected_profit": profit}
+    return pd.DataFrame(table | {"gmv_to_add": to_add, "growth_value": settings.economics.take_rate * to_add}, index=frame.index)
 
 
 def ranked(frame: pd.DataFrame, by: str) -> pd.DataFrame:
     """The rows from the largest `by` to the smallest, ties by merchant_id so that a list never flickers; rows without it left out."""
     rows = frame[frame[by].notna()]
-    order = np.lexsort((rows.index.to_numpy(dtype=str), -rows[by].to_numpy(np.float64)))
-    return rows.iloc[order]
+    falling = -rows[by].to_numpy(np.float64)
+    if rows.index.is_monotonic_increasing:
+        return rows.iloc[np.argsort(falling, kind="stable")]
+    return rows.iloc[np.lexsort((rows.index.to_numpy(dtype=str), falling))]

@@ -91,6 +91,7 @@ def publish(
     rules_text: str = "",
     *,
     at: Step = lambda step: None,
+    commit: Callable[[str], object] = lambda run_id: None,
 ) -> Run:
     """Publish a run and make it the current one.
 
@@ -99,6 +100,8 @@ def publish(
     header : `cutoff` (a date like 2026-06-01), `model_version`, `created_at`, `rules_hash`, `currency`, counts, settings used.
     tables : `merchants` (a column merchant_id or an index of that name), `reasons`, `warnings`.
     at : called with the name of each step before it is taken; tests die there.
+    commit : called with the run's id when its files stand and before it becomes the current one: the ledger's transaction. A list that is
+        shown is in the ledger; whoever dies in between is healed by the next publication of the same run.
 
     Returns
     -------
@@ -113,6 +116,7 @@ def publish(
         files[HEADER] = _json({**header, "run_id": name, "previous": _previous(runs, name)})
         if not _stands(runs / name):
             _write(runs, name, files, at)
+        commit(name)
         at("point")
         replace_file(runs / POINTER, f"{name}\n".encode())
         at("done")

@@ -7,7 +7,7 @@ a stage, points and warnings, and the reason why there is no score.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -16,9 +16,15 @@ import pandas as pd
 
 from features.errors import DataRefused
 from features.snapshot import day_date, day_number
-from serving.money import money, ranked
+from serving.benchmarks import traits_of
+from serving.calls import call_list, growth_list, worth_acting
+from serving.ledger import Entry
+from serving.memory import Memory, remembered
+from serving.money import money, ranked, trailing_gmv
+from serving.overrides import overridden
 from serving.reasons import reasons
 from serving.rules import Graded, Rules, setting_values
+from serving.rules.team import Team
 
 EXPLAINED = 2000
 IDENTITY = ("name", "owner", "industry", "region", "scale", "parent_id")
@@ -27,13 +33,24 @@ FACTS = ("tenure_days", "days_since_last_order", "orders_90d", "gmv_90d", "gmv_1
 
 @dataclass(frozen=True)
 class Scored:
-    """A scoring that is not published yet: give `header` and `tables` to `serving.run.publish`."""
+    """A scoring that is not published yet: give `header` and `tables` to `serving.run.publish`, and `entry` to the ledger."""
 
     header: dict[str, Any]
     tables: dict[str, pd.DataFrame]
+    entry: Entry | None = None
 
 
-def score(market: Any, cutoff: Any, model: Any, rules: Rules, *, model_version: str, created_at: str, explained: int = EXPLAINED) -> Scored:
+def score(
+    market: Any,
+    cutoff: Any,
+    model: Any,
+    rules: Rules,
+    *,
+    model_version: str,
+    created_at: str,
+    explained: int = EXPLAINED,
+    memory: Memory | None = None,
+) -> Scored:
     """Score all merchants known at a cutoff.
 
     Parameters
@@ -41,6 +58,7 @@ def score(market: Any, cutoff: Any, model: Any, rules: Rules, *, model_version: 
     market : a `features.snapshot.Market`.
     model : a `features.model.Model`.
     created_at : the present time as text; it is only noted.
+    memory : what the ledger knows of the runs before; without it every run is the first, nothing is drawn and no warning stays.
     explained : how many merchants get reasons, the first of the at-risk list and as many of the growth list.
 
     Raises
@@ -55,15 +73,45 @@ def score(market: Any, cutoff: Any, model: Any, rules: Rules, *, model_version: 
     why = no_score(frame, settings.churn.active_days)
     scores = _scores(model, frame, why["no_score"].isna().to_numpy())
     joined = frame.join(scores)
-    graded = rules.apply(joined, setting_values(settings))
+    graded = _graded(rules, joined, settings, moment, memory)
     values = money(joined.join(graded.table), settings)
     facts = frame[[name for name in FACTS if name in frame]]
     merchants = pd.concat([_identity(market, frame), scores, why, values, graded.table, facts], axis=1)
-    told = _reasons(model, frame, merchants, moment, settings.timeline.currency, explained)
+    merchants["worth_acting"] = worth_acting(merchants, rules.team)
+    header = {"cutoff": str(moment), "model_version": model_version, "created_at": created_at} | _header(market, rules, graded, merchants)
+    warnings, entry = graded.warnings, None
+    if memory is not None:
+        merchants["gmv_before"] = trailing_gmv(frame, settings.growth.horizon_days)
+        kept = remembered(memory, rules, graded, merchants, moment, settings.churn.gap_days + settings.churn.horizon_days, header)
+        merchants[["arm", "propensity"]] = kept.arms
+        warnings, entry = kept.warnings, kept.entry
+        header["counts"] |= {"warnings": _counts(warnings["kind"]), "warnings_waiting": kept.waiting, "arms": _counts(merchants["arm"])}
+    told = _reasons(model, frame, _first(merchants, rules.team, explained), moment, settings.timeline.currency)
     items = graded.items.reset_index()
-    tables = {"merchants": merchants.reset_index(), "reasons": told, "warnings": graded.warnings, "scorecard": items}
-    header = {"cutoff": str(moment), "model_version": model_version, "created_at": created_at}
-    return Scored(header | _header(market, rules, graded, merchants), tables)
+    tables = {"merchants": merchants.reset_index(), "reasons": told, "warnings": warnings, "scorecard": items}
+    tables["traits"] = traits_of(frame).reset_index()
+    return Scored(header, tables, entry)
+
+
+def _graded(rules: Rules, frame: pd.DataFrame, settings: Any, day: date, memory: Memory | None) -> Graded:
+    """What the rules say, after what was before, with measured save rates, and with what people overrode."""
+    values = setting_values(settings)
+    if memory is None:
+        return rules.apply(frame, values, cutoff=day)
+    graded = rules.apply(frame, values, cutoff=day, previous=memory.previous, save_rates=memory.save_rates(rules))
+    return replace(graded, table=overridden(graded.table, memory.in_force(day)))
+
+
+def with_scores(market: Any, frame: pd.DataFrame, model: Any) -> pd.DataFrame:
+    """What the rules look at: a snapshot joined with the scores of its cohort and the owners.
+
+    Raises
+    ------
+    DataRefused : nobody in it can be scored.
+    """
+    cohort = no_score(frame, market.settings.churn.active_days)["no_score"].isna().to_numpy()
+    owner = _identity(market, frame)
+    return frame.join(_scores(model, frame, cohort)).join(owner[[name for name in ("owner",) if name in owner]])
 
 
 def no_score(frame: pd.DataFrame, active_days: int) -> pd.DataFrame:
@@ -86,7 +134,7 @@ def _scores(model: Any, frame: pd.DataFrame, cohort: np.ndarray) -> pd.DataFrame
         raise DataRefused(
             "no merchant has had an order within active_days before the cutoff, so nobody can be scored; check the cutoff and active_days."
         )
-    return model.scores(frame[cohort]).reindex(frame.index)
+    return model.scores(frame[cohort]).reindex(frame.index).assign(activation_chance=model.activation_chance(frame))
 
 
 def _identity(market: Any, frame: pd.DataFrame) -> pd.DataFrame:
@@ -95,12 +143,22 @@ def _identity(market: Any, frame: pd.DataFrame) -> pd.DataFrame:
     return known.loc[frame.index, [name for name in IDENTITY if name in known]].astype(object)
 
 
-def _reasons(model: Any, frame: pd.DataFrame, merchants: pd.DataFrame, cutoff: date, currency: str, explained: int) -> pd.DataFrame:
-    """Reasons of those most worth acting on, and of those with the most growth to win."""
+def _first(merchants: pd.DataFrame, team: Team, explained: int) -> dict[str, pd.Index]:
+    """Of whom reasons are told: the first of the call list for why they may leave, of the growth list for why they may grow."""
+    rows = {"churn": call_list(merchants, team).rows, "growth": growth_list(merchants, team)}
+    first = {head: found.index[:explained] for head, found in rows.items()}
+    return first | {"churn": _filled(first["churn"], ranked(merchants, "expected_profit").index, explained)}
+
+
+def _filled(first: pd.Index, more: pd.Index, size: int) -> pd.Index:
+    """So many of one order, filled up from another."""
+    return first.append(more[~more.isin(first)])[:size]
+
+
+def _reasons(model: Any, frame: pd.DataFrame, first: Mapping[str, pd.Index], cutoff: date, currency: str) -> pd.DataFrame:
     parts: list[pd.DataFrame] = []
-    wanted = (("churn", "expected_profit", ("raises", "lowers")), ("growth", "growth_value", ("raises",)))
-    for head, by, directions in wanted:
-        chosen = frame.loc[ranked(merchants, by).index[:explained]]
+    for head, directions in (("churn", ("raises", "lowers")), ("growth", ("raises",))):
+        chosen = frame.loc[first[head]]
         if len(chosen):
             contributions = model.contributions(chosen, head=head)
             for direction in directions:
@@ -125,6 +183,7 @@ def _header(market: Any, rules: Rules, graded: Graded, merchants: pd.DataFrame) 
         },
         "inactive_warnings": {kind: list(names) for kind, names in graded.inactive.items()},
         "words": words_of(rules),
+        "team": rules.team.model_dump(),
     }
 
 

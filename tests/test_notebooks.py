@@ -39,4 +39,4 @@ def test_it_runs_and_ends_with_a_list(path, tmp_path):
 
 
 def test_there_are_notebooks():
-    assert [path.stem for path in NOTEBOOKS.glob("*.py")]
+    assert {path.stem[:2] for path in NOTEBOOKS.glob("*.py")} >= {"01", "02", "03"}

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
+from features.btyd import NEEDS
 from features.errors import UsageRefused
 from features.model import Model
 from features.snapshot import Market, day_date
-from training.dataset import Dataset, cohort_snapshots, labelled, refuse_empty
+from training.activation import fit_activation
+from training.churn import Now
+from training.dataset import Dataset, cohort_snapshots, in_cohort, labelled, refuse_empty
 from training.heads import fit
 from training.labels import window_end
+from training.leaks import questions
 from training.timeline import training_cutoffs
 
 Progress = Callable[[str], None]
@@ -26,12 +32,15 @@ def about(market: Market, cutoffs: Sequence[int], as_of: int) -> dict:
     }
 
 
-def trained(market: Market, as_of: int, snapshots: pd.DataFrame | None = None) -> tuple[Model, Dataset]:
+def trained(
+    market: Market, as_of: int, snapshots: pd.DataFrame | None = None, tuned: dict[str, Any] | None = None
+) -> tuple[Model, Dataset]:
     """The model that could be trained at `as_of`, and what it was trained on.
 
     Parameters
     ----------
     snapshots : the cohort's snapshots at (at least) the training cutoffs, when they are there already.
+    tuned : LightGBM settings that a search found on windows before `as_of`.
     """
     cutoffs = training_cutoffs(market, as_of)
     if snapshots is None:
@@ -41,11 +50,32 @@ def trained(market: Market, as_of: int, snapshots: pd.DataFrame | None = None) -
         frame = snapshots[snapshots.index.get_level_values("cutoff").isin(moments)]
         refuse_empty(frame, market.settings, cutoffs)
     data = labelled(market, frame, as_of)
-    return fit(data, market.settings, about(market, cutoffs, as_of)), data
+    asked = questions(data)
+    said = about(market, cutoffs, as_of) | ({"questions": asked} if asked else {})
+    model = fit(data, market.settings, said, today(market, as_of), tuned)
+    return replace(model, activation=fit_activation(market, cutoffs, as_of)), data
 
 
-def backtest(market: Market, cutoffs: Sequence[int], progress: Progress = lambda _: None) -> tuple[pd.DataFrame, dict[int, Model]]:
+def today(market: Market, as_of: int) -> Now:
+    """The cohort at a day, and everybody's histories, from nothing that was not known then."""
+    frame = market.snapshot(as_of)
+    cohort = frame[in_cohort(frame, market.settings.churn.active_days)]
+    return Now(as_of, cohort, frame[[name for name in NEEDS if name in frame]])
+
+
+Rivals = Callable[[Market, int, Dataset, pd.DataFrame], pd.DataFrame]
+"""From a market, a cutoff, what was learnt from and the cohort's rows to further columns of predictions (see `training.peers`)."""
+
+
+def backtest(
+    market: Market, cutoffs: Sequence[int], progress: Progress = lambda _: None, rivals: Rivals | None = None, tuned: dict[str, Any] | None = None
+) -> tuple[pd.DataFrame, dict[int, Model]]:
     """Predictions and truth of the cohort at each test cutoff.
+
+    Parameters
+    ----------
+    rivals : predicts the same rows from the same past, side by side with the model.
+    tuned : LightGBM settings that a search found on windows before the first cutoff.
 
     Returns
     -------
@@ -68,24 +98,12 @@ def backtest(market: Market, cutoffs: Sequence[int], progress: Progress = lambda
     parts = []
     for cutoff in cutoffs:
         progress(f"{day_date(cutoff):%Y-%m-%d}")
-        models[cutoff], _ = trained(market, cutoff, snapshots)
+        models[cutoff], data = trained(market, cutoff, snapshots, tuned)
         rows = snapshots[snapshots.index.get_level_values("cutoff") == day_date(cutoff)]
         refuse_empty(rows, market.settings, [cutoff])
-        parts.append(models[cutoff].scores(rows).join(rows).join(_truth(market, rows)))
+        part = models[cutoff].scores(rows).join(rows).join(labelled(market, rows, market.source.end_day).labels)
+        parts.append(part if rivals is None else part.join(rivals(market, cutoff, data, rows)))
     return pd.concat(parts), models
-
-
-def _truth(market: Market, rows: pd.DataFrame) -> pd.DataFrame:
-    truth = labelled(market, rows, market.source.end_day).labels
-    return truth.assign(trailing=trailing(market, rows))
-
-
-def trailing(market: Market, rows: pd.DataFrame) -> pd.Series:
-    """GMV of the last `active_days`, from the nearest window that features keep, scaled to that length."""
-    days = market.settings.churn.active_days
-    windows = [int(name[4:-1]) for name in rows.columns if name.startswith("gmv_") and name[4:-1].isdigit()]
-    nearest = min(windows, key=lambda window: abs(window - days))
-    return rows[f"gmv_{nearest}d"] * (days / nearest)
 
 
 def _check(market: Market, cutoffs: Sequence[int]) -> None:

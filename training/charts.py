@@ -154,6 +154,28 @@ def money_chart(rows: dict[str, dict[str, Any]]) -> Markup:
     return _svg(plane, "Expected and realised GMV at each cutoff", drawn + _cutoff_labels(plane, list(rows)))
 
 
+def ahead_chart(rows: dict[str, dict[str, float]]) -> Markup:
+    """What the model's AUC is ahead of each peer's by, with its interval; to the right of the line it is surely better.
+
+    Parameters
+    ----------
+    rows : by peer, `by`, `low` and `high` in AUC.
+    """
+    reach = nice_top(1.05 * max(max(abs(row["low"]), abs(row["high"])) for row in rows.values()))
+    left = 0.0 if min(row["low"] for row in rows.values()) >= 0 else reach
+    step = 26
+    plane = Plane(760, 34 + 10 + step * len(rows), left + reach, len(rows), left_margin=170, edge=14)
+    steps = [value for value in (-reach, -reach / 2, 0.0, reach / 2, reach) if value >= -left]
+    drawn = [f'<line class="grid" x1="{plane.x(left + v)}" x2="{plane.x(left + v)}" y1="{plane.y(0)}" y2="{plane.y(len(rows))}"/>' for v in steps]
+    drawn += [_text(plane.x(left + value), plane.y(0) + 15, f"{value:+.3g}".replace("-", "−") if value else "0") for value in steps]
+    drawn.append(plane.line([(left, 0), (left, len(rows))], "limit"))
+    for place, (name, row) in enumerate(rows.items()):
+        height = len(rows) - place - 0.5
+        drawn.append(plane.line([(left + row["low"], height), (left + row["high"], height)], "whisker"))
+        drawn += [plane.dot(left + row["by"], height, "dot one"), _text(plane.x(0) - 12, plane.y(height) + 4, name, "end")]
+    return _svg(plane, "What the model's AUC is ahead of each peer's by", drawn)
+
+
 def share_bar(share: float | None, kind: str = "one") -> Markup:
     """A thin bar for a table cell, filled to a share."""
     width = 0.0 if share is None else max(0.0, min(1.0, share)) * 80

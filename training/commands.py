@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 from features import shell
 from features.errors import DataRefused, GateRefused, UsageRefused
 from features.overview import profile
-from features.settings import Settings, read_settings
+from features.settings import read_settings
 from features.shell import AsJson, Config
 from features.snapshot import Market, day_date, day_number
-
-Grade = Callable[[pd.DataFrame, Settings], pd.DataFrame]
-"""From a snapshot joined with scores to `tier` and `stage`; the rules of serving."""
-PREDICTED = ("churn_risk", "expected_gmv", "expected_gmv_p10", "expected_gmv_p90", "growth_potential", "tier", "stage")
-HORIZONS = ("churn_risk_third", "churn_risk_two_thirds")
+from training.backtested import Grade, backtest_text
 
 
 def check(config: Config = None, as_json: AsJson = False) -> None:
@@ -77,14 +72,20 @@ def _absent(facts: dict[str, Any]) -> list[str]:
     return [*lacking, *([f"no {', '.join(missing)}"] if missing else [])]
 
 
-def train(config: Config = None, as_json: AsJson = False) -> None:
+def train(
+    config: Config = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="Search for better settings first, for so long: 90s, 10m, 1h.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Train all models, log them to MLflow, register a challenger, and print the verdict against the champion."""
     with shell.working("training", as_json) as tell:
+        from training.search import seconds_of
         from training.train import train as trained
 
+        seconds = 0.0 if budget is None else seconds_of(budget)
         market = Market.open(shell.config_path(config), shell.today())
         shell.refuse_unless_writable(market.settings.state_dir)
-        done = trained(market, progress=tell)
+        done = trained(market, progress=tell, budget=seconds)
     facts = {
         "model_version": done.model_version,
         "mlflow_version": done.mlflow_version,
@@ -98,20 +99,6 @@ def train(config: Config = None, as_json: AsJson = False) -> None:
     shell.answer(facts, as_json, _training_text(done))
 
 
-def backtest_text(evaluation: Mapping[str, Any]) -> str:
-    """The metrics per cutoff, their mean and the worst, as a table for people."""
-    rows = [f"{cutoff:>10}  {_metrics(row)}" for cutoff, row in evaluation["cutoffs"].items()]
-    worst = max(evaluation["cutoffs"].values(), key=lambda row: row["ece"] or 0)
-    return "\n".join(
-        [
-            "    cutoff  merchants  churned    AUC  Brier    ECE  precision at 10 %",
-            *rows,
-            f"{'mean':>10}  {_metrics(evaluation['mean'])}",
-            f"worst ECE of a cutoff: {worst['ece'] or float('nan'):.3f} (a perfect model would show {worst['ece_floor'] or float('nan'):.3f})",
-        ]
-    )
-
-
 def _training_text(done: Any) -> str:
     verdict = "It may be promoted: keepwell promote" if done.verdict.passed else "It does not pass the gate."
     return "\n".join(
@@ -122,11 +109,6 @@ def _training_text(done: Any) -> str:
             verdict,
         ]
     )
-
-
-def _metrics(row: Mapping[str, float]) -> str:
-    values = (row[name] for name in ("churned", "auc", "brier", "ece", "precision_at"))
-    return f"{row['n']:9,.0f}  " + "  ".join(f"{float('nan') if value is None else value:5.3f}" for value in values)
 
 
 def promote(
@@ -165,66 +147,24 @@ def cutoff_list(text: str) -> list[int]:
     return [day_number(day) for day in days]
 
 
-def run_backtest(config: Path, cutoffs: list[int], out: Path, grade: Grade, command: str, tell: Callable[..., None]) -> dict[str, Any]:
+def run_backtest(
+    config: Path, cutoffs: list[int], out: Path, grade: Grade, command: str, tell: Callable[..., None], *, peers: bool = False
+) -> dict[str, Any]:
     """The backtest as the command line promises it: `predictions.parquet`, `metrics.json` and `report.html` in `out`.
 
     Returns
     -------
-    What `training.evaluate.evaluate` measured.
+    What was measured, as in `metrics.json`.
     """
-    from training.backtest import backtest
-    from training.evaluate import evaluate
-    from training.report import examples, write_report
-    from training.train import judgeable
+    from training.backtested import backtested
+    from training.report import write_report
 
     shell.refuse_unless_writable(out)
     market = Market.open(config, shell.today())
-    predictions, models = backtest(market, cutoffs, tell)
-    frame = judgeable(predictions.join(_graded(market, predictions, grade)))
-    tell("measuring")
-    evaluation = evaluate(frame)
+    predictions, evaluation, context = backtested(market, cutoffs, grade, command, tell, peers=peers)
     out.mkdir(parents=True, exist_ok=True)
-    kept = frame[["merchant_id", "cutoff", *PREDICTED, *HORIZONS]]
-    shell.write_atomically(out / "predictions.parquet", kept.to_parquet(index=False))
+    shell.write_atomically(out / "predictions.parquet", predictions.to_parquet(index=False))
     text = json.dumps(evaluation, indent=1, sort_keys=True, allow_nan=False)
     shell.write_atomically(out / "metrics.json", text.encode())
-    names = dict(market.merchants.set_index("merchant_id")["name"]) if "name" in market.merchants else None
-    write_report(out / "report.html", _context(market, models, evaluation, command, examples(frame, names)))
+    write_report(out / "report.html", context)
     return evaluation
-
-
-def _graded(market: Market, predictions: pd.DataFrame, grade: Grade) -> pd.DataFrame:
-    """Tier and stage of every prediction; the rules rank among all merchants known at the cutoff, not among the cohort."""
-    from features.model import SCORES
-
-    parts = {}
-    for moment in predictions.index.get_level_values("cutoff").unique():
-        part = predictions[predictions.index.get_level_values("cutoff") == moment]
-        scores = part.droplevel("cutoff")[list(SCORES)]
-        parts[moment] = grade(market.snapshot(moment).join(scores), market.settings).loc[scores.index]
-    return pd.concat(parts, names=["cutoff"]).swaplevel()
-
-
-def _context(market: Market, models: Mapping[int, Any], evaluation: dict[str, Any], command: str, merchants: Any) -> Any:
-    from training.models import COMMON
-    from training.report import Context
-
-    settings, source = market.settings, market.source
-    return Context(
-        title=f"Backtest of {settings.home.name}",
-        evaluation=evaluation,
-        active_days=settings.churn.active_days,
-        horizon_days=settings.churn.horizon_days,
-        gap_days=settings.churn.gap_days,
-        growth_days=settings.growth.horizon_days,
-        first_day=f"{day_date(source.first_day):%Y-%m-%d}",
-        last_day=f"{day_date(source.last_day):%Y-%m-%d}",
-        merchants=len(market.merchants),
-        currency=settings.timeline.currency,
-        timezone=settings.timeline.timezone,
-        command=command,
-        fingerprint=source.fingerprint,
-        settings=COMMON | {"features": max(len(model.features) for model in models.values())},
-        notes=source.notes,
-        examples=merchants,
-    )

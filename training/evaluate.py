@@ -2,7 +2,7 @@
 
 The frame has one row per merchant and cutoff. It must have `merchant_id, cutoff, churn_risk, expected_gmv` and the truth
 `churned, value` (GMV over the horizon) and `trailing` (GMV in the active window); metrics whose further columns are absent
-are absent: `expected_gmv_p10, expected_gmv_p90`, `growth_potential` with `grew`, `churn_risk_third` with `churned_third`,
+are absent: `expected_gmv_p10, expected_gmv_p90`, `growth_potential` with `grew`, `decline_risk` with `declined`, `churn_risk_third` with `churned_third`,
 `churn_risk_two_thirds` with `churned_two_thirds`, `recency` (days since the last order: the rule a model must beat), `tier`, `stage`.
 """
 
@@ -14,7 +14,10 @@ import numpy as np
 import pandas as pd
 
 from features.errors import ModelRefused
-from training.bootstrap import intervals
+from training.bootstrap import RESAMPLES, Draws, draws
+from training.compare import compared
+from training.economics import expected_profit, realised_profit
+from training.lead import lead_time
 from training.metrics import METRICS
 from training.ranks import list_length, tenths, top_weights
 
@@ -22,6 +25,7 @@ HEADS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "third": ("churned_third", "churn_risk_third", ("auc", "brier", "ece")),
     "two_thirds": ("churned_two_thirds", "churn_risk_two_thirds", ("auc", "brier", "ece")),
     "growth": ("grew", "growth_potential", ("auc", "average_precision", "brier", "ece")),
+    "decline": ("declined", "decline_risk", ("auc", "average_precision", "brier", "ece")),
     "recency": ("churned", "recency", ("auc",)),
 }
 """Further yes-or-no predictions: their truth, their score, and which metrics they get (as `growth_auc` and so on)."""
@@ -29,25 +33,30 @@ HEADS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
 """How much of the cohort a team might call."""
 
+SLICES = ("tier", "stage", "tenure", "industry")
+"""Columns whose groups are told apart in the report and in the gate."""
+
 LIFT_WORDS = ((60, "excellent"), (40, "good"), (20, "fair"), (float("-inf"), "poor"))
 """Lift quality (0 chance, 100 perfect) in words, as the field's products do."""
 
 Table = list[dict[str, Any]]
 
 
-def evaluate(predictions: pd.DataFrame, *, resamples: int = 200, seed: int = 0) -> dict[str, Any]:
+def evaluate(predictions: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0, horizon_days: int | None = None) -> dict[str, Any]:
     """Measure predictions against their truth.
 
     Parameters
     ----------
-    predictions : the frame this module's docstring describes.
+    predictions : the frame this module's docstring describes; columns such as `churn_risk of NAME` are a peer's.
     resamples, seed : draws of the 95 % intervals.
+    horizon_days : the churn horizon; without it there is no `lead_time`.
 
     Returns
     -------
     Plain JSON data (missing is None): `cutoffs` (metrics per cutoff), `mean`, `worst` (furthest on the bad side, with its
-    sign), `interval`, `calibration` (tenths by risk, per cutoff and `all`), `capture` and `curve` (call this share, catch
-    that), `value_tenths`, `groups` (per tier and stage), `quality` (in words).
+    sign), `interval` (of the means) and `cutoff_interval`, `calibration` (tenths by risk, per cutoff and `all`), `capture` and
+    `curve` (call this share, catch that), `value_tenths`, `groups` (per tier, stage and further slices), `peers`, `lead_time`,
+    `quality` (in words).
 
     Raises
     ------
@@ -58,18 +67,28 @@ def evaluate(predictions: pd.DataFrame, *, resamples: int = 200, seed: int = 0) 
     parts = {str(cutoff): part for cutoff, part in frame.groupby("cutoff")}
     table = pd.DataFrame({cutoff: measured(part) for cutoff, part in parts.items()}).T
     tables = {cutoff: calibration(part) for cutoff, part in parts.items()}
+    sure = draws(frame, resamples, seed)
     result: dict[str, Any] = {
         "cutoffs": table.to_dict("index"),
         "mean": table.mean().to_dict(),
         "worst": {name: _worst(name, table[name]) for name in map(str, table) if _base(name) in METRICS},
-        "interval": {name: {"low": low, "high": high} for name, (low, high) in intervals(frame, resamples, seed).items()},
+        "interval": _intervals(sure),
+        "cutoff_interval": {cutoff: _intervals(sure, cutoff) for cutoff in parts},
         "calibration": {**tables, "all": calibration(frame)},
         "capture": [captured(frame, share) for share in SHARES],
         "curve": [captured(frame, share) for share in np.linspace(0.02, 1, 50)],
         "value_tenths": value_tenths(frame),
-        "groups": {name: grouped(frame, name) for name in ("tier", "stage") if name in frame},
+        "groups": {name: grouped(frame, name) for name in SLICES if name in frame},
+        "peers": compared(frame, sure, resamples, seed),
+        "lead_time": lead_time(frame, horizon_days) if horizon_days and "recency" in frame else None,
     }
     return _plain({**result, "quality": quality(frame, result["mean"].get("auc", float("nan")))})
+
+
+def _intervals(sure: Draws, cutoff: str | None = None) -> dict[str, dict[str, float]]:
+    """95 % intervals of the bootstrapped metrics; those that cannot be negative do not begin below zero."""
+    ends = {str(name): sure.interval(str(name), cutoff) for name in sure.estimate}
+    return {name: {"low": low if name in ("bias", "profit") else max(low, 0.0), "high": high} for name, (low, high) in ends.items()}
 
 
 def measured(part: pd.DataFrame) -> dict[str, float]:
@@ -104,9 +123,10 @@ def calibration(frame: pd.DataFrame) -> Table:
 def captured(frame: pd.DataFrame, share: float) -> dict[str, float]:
     """What calling the `share` of highest risk at each cutoff would have caught; counts are means over cutoffs.
 
-    `value_captured` is the share of the leavers' GMV on that list, `value_captured_by_loss` on an equally long list by money at risk.
+    `value_captured` is the share of the leavers' GMV on that list, `value_captured_by_loss` on an equally long list by money at risk;
+    `profit` is what the calls earned, in percent of perfect knowledge, `profit_by_expected` of an equally long list by expected profit.
     """
-    called = caught = lost_by_risk = lost_by_loss = 0.0
+    called = caught = lost_by_risk = lost_by_loss = earned = earned_by_expected = perfect = 0.0
     cutoffs = frame.groupby("cutoff")
     for _, part in cutoffs:
         length = list_length(share, len(part))
@@ -114,6 +134,9 @@ def captured(frame: pd.DataFrame, share: float) -> dict[str, float]:
         called, caught = called + by_risk.sum(), caught + (by_risk * part["churned"]).sum()
         lost_by_risk += (by_risk * part["lost"]).sum()
         lost_by_loss += (top_weights(part["expected_loss"].to_numpy(float), length) * part["lost"]).sum()
+        real, best = realised_profit(part["churned"].to_numpy(float), part["trailing"].to_numpy(float))
+        earned, perfect = earned + (by_risk * real).sum(), perfect + best
+        earned_by_expected += (top_weights(part["expected_profit"].to_numpy(float), length) * real).sum()
     churners, lost = frame["churned"].sum(), frame["lost"].sum()
     precision, rate = caught / called, churners / len(frame)
     return {
@@ -126,6 +149,8 @@ def captured(frame: pd.DataFrame, share: float) -> dict[str, float]:
         "lift": _ratio(precision, rate),
         "value_captured": _ratio(lost_by_risk, lost),
         "value_captured_by_loss": _ratio(lost_by_loss, lost),
+        "profit": 100 * _ratio(earned, perfect),
+        "profit_by_expected": 100 * _ratio(earned_by_expected, perfect),
     }
 
 
@@ -136,9 +161,10 @@ def value_tenths(frame: pd.DataFrame) -> Table:
 
 
 def grouped(frame: pd.DataFrame, column: str) -> Table:
-    """Per tier or stage: how many, risk promised, share that left, GMV promised and come."""
+    """Per tier, stage or other slice: how many, risk promised, share that left, AUC, calibration error, GMV promised and come."""
     return [
         {"name": str(name), "share": len(rows) / len(frame), "predicted": rows["churn_risk"].mean(), "observed": rows["churned"].mean()}
+        | {metric: METRICS[metric].function(rows["churned"], rows["churn_risk"]) for metric in ("auc", "ece")}
         | _money(rows)
         for name, rows in frame.groupby(column, dropna=False)
     ]
@@ -178,7 +204,10 @@ def _checked(predictions: pd.DataFrame) -> pd.DataFrame:
         one = twice.iloc[0]
         raise ModelRefused(f"Merchant {one['merchant_id']} is predicted twice at {one['cutoff']}; keep one row per merchant and cutoff.")
     frame = frame.sort_values(["cutoff", "merchant_id"], kind="stable", ignore_index=True)
-    return frame.assign(expected_loss=frame["churn_risk"] * frame["trailing"], lost=frame["churned"] * frame["trailing"])
+    parts = [expected_profit(*(part[c].to_numpy(float) for c in ("churn_risk", "trailing"))) for _, part in frame.groupby("cutoff")]
+    return frame.assign(
+        expected_loss=frame["churn_risk"] * frame["trailing"], lost=frame["churned"] * frame["trailing"], expected_profit=np.concatenate(parts)
+    )
 
 
 def _base(name: str) -> str:

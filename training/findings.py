@@ -16,7 +16,20 @@ def answers(evaluation: Evaluation) -> dict[str, str]:
         "Does it find those who leave?": _ranking(evaluation),
         "Can its percentages be taken at their word?": _trust(evaluation),
     }
-    return found if evaluation["mean"].get("bias") is None else found | {"Is the money right?": _money(evaluation)}
+    if evaluation["mean"].get("bias") is not None:
+        found["Is the money right?"] = _money(evaluation)
+    if evaluation["mean"].get("profit") is not None:
+        found["What would calling have earned?"] = _earned(evaluation)
+    if (evaluation.get("lead_time") or {}).get("median_days") is not None:
+        found["How early does it warn?"] = _early(evaluation)
+    rivals = beside(evaluation)
+    return found | {"Is it better than what others do?": _against(rivals)} if rivals else found
+
+
+def beside(evaluation: Evaluation) -> dict[str, dict[str, float]]:
+    """By peer that predicts a risk: what the model's AUC is ahead by, with its interval."""
+    ahead = {name: peer["ahead"].get("auc") for name, peer in (evaluation.get("peers") or {}).items()}
+    return {name: one for name, one in ahead.items() if one and one["by"] is not None}
 
 
 def caveats(evaluation: Evaluation, horizon_days: int) -> dict[str, str]:
@@ -67,6 +80,44 @@ def _money(evaluation: Evaluation) -> str:
     sentence = f"The total it promised was off by {100 * typical:.1f} % at a typical cutoff{span}."
     cover = evaluation["mean"].get("cover")
     return sentence if cover is None else f"{sentence} {100 * cover:.0f} of 100 merchants fell between P10 and P90; 80 should."
+
+
+def _earned(evaluation: Evaluation) -> str:
+    mean, sure = evaluation["mean"]["profit"], evaluation["interval"].get("profit", {})
+    rivals = {name: peer["mean"]["profit"] for name, peer in (evaluation.get("peers") or {}).items() if peer["mean"].get("profit") is not None}
+    sentence = f"Calling wherever the expected profit is positive, as was declared before the test, earns {mean:.1f} % of what perfect knowledge would"
+    if sure.get("low") is not None:
+        sentence += f" (95 % interval {sure['low']:.1f} to {sure['high']:.1f})"
+    if rivals:
+        best = max(rivals, key=rivals.__getitem__)
+        sentence += f"; the best of the others, {best}, {rivals[best]:.1f} %"
+    return f"{sentence}."
+
+
+def _early(evaluation: Evaluation) -> str:
+    lead = evaluation["lead_time"]
+    return (
+        f"Of {lead['leavers']:,} who left, {100 * lead['warned']:.0f} % were among the riskiest {100 * lead['share']:.0f} % at some tested cutoff before "
+        f"their silence spoke for itself, half of those {lead['median_days']:.0f} days before or more; {100 * lead['before_last_order']:.0f} % "
+        "while they were still ordering."
+    )
+
+
+def _against(rivals: Mapping[str, Mapping[str, float]]) -> str:
+    behind = {name: one for name, one in rivals.items() if one["low"] <= 0}
+    words = {name: f"{name} ({one['by']:+.3f})" for name, one in rivals.items()}
+    if not behind:
+        return f"Yes: its AUC is surely above those of {_listed(list(words.values()))}."
+    surely = [word for name, word in words.items() if name not in behind]
+    lost = [words[name] for name, one in behind.items() if one["high"] < 0]
+    level = [words[name] for name in behind if words[name] not in lost]
+    parts = [f"surely above {_listed(surely)}"] * bool(surely)
+    parts += [f"not to be told from {_listed(level)}"] * bool(level) + [f"surely below {_listed(lost)}"] * bool(lost)
+    return f"{'Not surely better than all' if not lost else 'No'}: its AUC is {', '.join(parts)}."
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _off(bias: float) -> str:

@@ -1,59 +1,37 @@
-"""From a dataset to a fitted `Model`: each head's rows and target, calibration and card."""
+"""From a dataset to a fitted `Model`: who leaves, what they will sell, who will grow, and the card."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
+from features.btyd import NEEDS
 from features.errors import DataRefused
-from features.model import Head, Model
+from features.lifetime import Lifetime
+from features.model import Model
 from features.settings import Settings
-from training.calibrate import FOLDS, folds, platt
+from features.value_model import ValueModel
+from training import value
+from training.calibrate import folds
+from training.churn import Fitted, Now, days_of, fit_churn, refuse_few
 from training.dataset import Dataset
-from training.labels import ACTIVATION_DAYS, DECLINE, GROWTH, third
-from training.models import Matrix, fitted, learning
-from training.value import base_of, log_ratio, sizing
-
-Targets = Callable[[Dataset, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""From the dataset and the carried-forward GMV to which rows a head learns from, (n,) of bool, and its target, (n,)."""
+from training.labels import ACTIVATION_DAYS, DECLINE, GROWTH, third, window_end
+from training.models import Matrix
+from training.outlook import fit_outlook
 
 
-def _silent_until(label: str, later: str) -> Targets:
-    """Silent over the shorter span, among those not silent over the longer: chances then never rise with the horizon."""
-    return lambda data, _: (data.labels[later].to_numpy() == 0, data.labels[label].to_numpy())
-
-
-TARGETS: dict[str, Targets] = {
-    "churn": lambda data, _: (np.ones(len(data.labels), bool), data.labels["churned"].to_numpy()),
-    "churn_two_thirds": _silent_until("churned_two_thirds", "churned"),
-    "churn_third": _silent_until("churned_third", "churned_two_thirds"),
-    "growth": lambda data, _: (np.ones(len(data.labels), bool), data.labels["grew"].to_numpy()),
-    "value": lambda data, carried: (data.labels["value"].to_numpy() > 0, log_ratio(data.labels["value"].to_numpy(), carried)),
-    "value_p10": lambda data, carried: (np.ones(len(carried), bool), log_ratio(data.labels["value"].to_numpy(), carried)),
-    "value_p90": lambda data, carried: (np.ones(len(carried), bool), log_ratio(data.labels["value"].to_numpy(), carried)),
-}
-CALIBRATED = ("churn", "growth")
-SIZED = ("value", "value_p10", "value_p90")
-WORKERS = 2
-LEAST_ROWS = 2
-"""Below it LightGBM's bagging draws no row at all."""
-Job = tuple[str, int | None]
-"""A head, and the fold whose merchants its booster does not see (None: it sees all)."""
-
-
-def fit(data: Dataset, settings: Settings, about: dict[str, Any]) -> Model:
-    """Train every head.
+def fit(data: Dataset, settings: Settings, about: dict[str, Any], now: Now | None = None, tuned: dict[str, Any] | None = None) -> Model:
+    """Train everything.
 
     Parameters
     ----------
     data : snapshots and labels of at least one cutoff.
     about : what the card says beyond the model itself (cutoffs, fingerprint).
+    now : the day of training; by default the day on which the last labels were complete, with the last cutoff's cohort.
+    tuned : LightGBM settings of the churn trees that a search found.
 
     Raises
     ------
@@ -63,51 +41,31 @@ def fit(data: Dataset, settings: Settings, about: dict[str, Any]) -> Model:
     _check_classes(data)
     names = useful(data.features)
     _check_useful(names)
-    matrix = Matrix.of(data.features, names)
-    base, factor = base_of(settings, list(data.features.columns))
-    carried = data.features[base].to_numpy(float) * factor
-    targets = {head: rule(data, carried) for head, rule in TARGETS.items()}
-    boosters, unseen = _trained(matrix, targets, folds(data.merchants))
-    lines = {head: platt(unseen[head], targets[head][1]) if head in CALIBRATED else (1.0, 0.0) for head in TARGETS}
-    heads = {head: Head(booster.model_to_string(), *lines[head]) for head, booster in boosters.items()}
-    future = data.labels["value"].to_numpy()
-    money = sizing(settings, data.features, future, future > 0, unseen)
-    return Model(heads, money, card(data, settings, names, matrix, about))
+    refuse_few("churn", len(data.labels))
+    now = now or last_day(data, settings)
+    matrix = Matrix.of(data.features, names, tuned)
+    fold = folds(data.merchants)
+    with ThreadPoolExecutor(1) as pool:  # the outlook needs nothing of the others, so it fills what they leave of the processors
+        outlook = pool.submit(fit_outlook, data, matrix, fold, now.day, window_end(0, settings), settings.churn.active_days)
+        churn = fit_churn(data, settings, matrix, fold, now)
+        today = value.Now(now.cohort, matrix.encoding.rows(now.cohort), churn.model.risks(now.cohort)["churn_risk"].to_numpy())
+        money = value.fit(data, settings, matrix.rows, churn.unseen, fold, now.day, today)
+        heads = outlook.result()
+    terms = lifetime(settings, money)
+    return Model(churn.model, money, heads, card(data, settings, matrix, churn) | about, terms)
 
 
-def _trained(
-    matrix: Matrix, targets: dict[str, tuple[np.ndarray, np.ndarray]], fold: np.ndarray
-) -> tuple[dict[str, lgb.Booster], dict[str, np.ndarray]]:
-    """Each head's booster on all its rows, and raw scores (n,) of boosters that had not seen the merchant (NaN where none did)."""
-    jobs = _jobs(targets, fold)
-    one_at_a_time = Lock()  # of the shared bins' readers
-
-    def trained(job: Job) -> lgb.Booster:
-        with one_at_a_time:
-            data = learning(job[0], matrix, jobs[job], targets[job[0]][1])
-        return fitted(job[0], data)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = dict(zip(jobs, pool.map(trained, jobs), strict=True))
-    unseen = {head: np.full(len(fold), np.nan) for head in (*CALIBRATED, *SIZED)}
-    for (head, k), booster in found.items():
-        if k is not None:
-            outside = targets[head][0] & (fold == k)
-            unseen[head][outside] = booster.predict(matrix.rows[outside], raw_score=True, num_threads=1)
-    return {head: found[head, None] for head in targets}, unseen
+def lifetime(settings: Settings, money: ValueModel) -> Lifetime:
+    """The terms of lifetime value: beyond the forecast's horizon, GMV is at its usual level again."""
+    own = settings.economics
+    return Lifetime(own.take_rate, own.discount_rate, settings.growth.horizon_days, settings.churn.horizon_days, money.usual / money.level)
 
 
-def _jobs(targets: dict[str, tuple[np.ndarray, np.ndarray]], fold: np.ndarray) -> dict[Job, np.ndarray]:
-    """The rows (n,) of bool that each booster learns from; `(head, k)` does not see the merchants of fold k."""
-    jobs: dict[Job, np.ndarray] = {(head, None): rows for head, (rows, _) in targets.items()}
-    jobs |= {(head, k): targets[head][0] & (fold != k) for head in (*CALIBRATED, *SIZED) for k in range(FOLDS)}
-    for (head, _), rows in jobs.items():
-        if (count := int(rows.sum())) < LEAST_ROWS:
-            raise DataRefused(
-                f"the merchants of the training cutoffs are too few to learn from ({count} row{'s' * (count != 1)} for the head {head}). "
-                "Add merchants or months of orders, or raise active_days in keepwell.toml."
-            )
-    return jobs
+def last_day(data: Dataset, settings: Settings) -> Now:
+    """The day on which the last cutoff's labels were complete, with that cutoff's cohort in place of the day's own."""
+    day = days_of(data.features)
+    last = data.features[day == day.max()].droplevel("cutoff")
+    return Now(int(day.max()) + window_end(0, settings), last, last[[name for name in NEEDS if name in last]])
 
 
 def _check_useful(names: list[str]) -> None:
@@ -136,22 +94,26 @@ def useful(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame.columns if varies[name]]
 
 
-def card(data: Dataset, settings: Settings, names: list[str], matrix: Matrix, about: dict[str, Any]) -> dict[str, Any]:
+def card(data: Dataset, settings: Settings, matrix: Matrix, churn: Fitted) -> dict[str, Any]:
     """What the model is, in data: everything the model card and the checks at serving need."""
-    churn, growth = settings.churn, settings.growth
+    own, growth = settings.churn, settings.growth
     return {
-        "features": names,
+        "features": list(matrix.names),
         "categories": {name: list(values) for name, values in matrix.categories.items()},
+        "left_out": list(churn.left_out),
+        "weights": dict(zip(("trees", "linear", "rhythm"), churn.model.notes["weights"], strict=True)),
+        "level": churn.model.notes["level"],
+        "tuned": dict(matrix.tuned),
         "rows": len(data.labels),
         "merchants": len(np.unique(data.merchants)),
         "base_rate": float(data.labels["churned"].mean()),
-        "active_days": churn.active_days,
-        "gap_days": churn.gap_days,
-        "horizon_days": churn.horizon_days,
-        "horizons": [third(churn.horizon_days, 1), third(churn.horizon_days, 2), churn.horizon_days],
+        "active_days": own.active_days,
+        "gap_days": own.gap_days,
+        "horizon_days": own.horizon_days,
+        "horizons": [third(own.horizon_days, 1), third(own.horizon_days, 2), own.horizon_days],
         "value_horizon_days": growth.horizon_days,
         "growth_factor": GROWTH,
         "decline_factor": DECLINE,
         "activation_days": ACTIVATION_DAYS,
         "currency": settings.timeline.currency,
-    } | about
+    }

@@ -36,6 +36,7 @@ class After:
     horizon: int
     value_horizon: int
     as_of: int
+    active: int = 0
 
     def _sum(self, measure: Measure, start: int, end: int, known: int) -> np.ndarray:
         rows = (self.tiles.day >= start) & (self.tiles.day < end) & (self.tiles.seen < known)
@@ -55,6 +56,10 @@ class After:
         """GMV of the last period as long as the value horizon, known before the cutoff; or of one `days_ago` days earlier."""
         end = self.cutoff - days_ago
         return self._sum(AMOUNT, end - self.value_horizon, end, self.cutoff) / SCALE["money"]
+
+    def gmv_active(self) -> np.ndarray:
+        """GMV of the days in which a member of the cohort has an order, known before the cutoff."""
+        return self._sum(AMOUNT, self.cutoff - self.active, self.cutoff, self.cutoff) / SCALE["money"]
 
     def ordered_before(self) -> np.ndarray:
         """Whether the merchant had any order known before the cutoff."""
@@ -108,8 +113,13 @@ def activated(after: After) -> np.ndarray:
     return np.where(after.ordered_before(), np.nan, after.orders_within(ACTIVATION_DAYS) > 0)
 
 
+def trailing(after: After) -> np.ndarray:
+    """GMV of the last `active_days`: no label, but what goes when a merchant goes."""
+    return after.gmv_active()
+
+
 LABELS: dict[str, Callable[[After], np.ndarray]] = {
-    one.__name__: one for one in (churned, churned_two_thirds, churned_third, value, grew, declined, activated)
+    one.__name__: one for one in (churned, churned_two_thirds, churned_third, value, grew, declined, activated, trailing)
 }
 """All labels by name. To add one, write its function above and name it here."""
 
@@ -137,6 +147,7 @@ def labels(market: Market, cutoff: int, as_of: int) -> pd.DataFrame:
         )
     tiles = market.tiles("orders", (AMOUNT, ORDERS))
     churn = settings.churn
-    after = After(tiles, len(market.merchants), cutoff, churn.gap_days, churn.horizon_days, settings.growth.horizon_days, as_of)
+    spans = (churn.gap_days, churn.horizon_days, settings.growth.horizon_days)
+    after = After(tiles, len(market.merchants), cutoff, *spans, as_of, churn.active_days)
     columns = {name: label(after).astype(float) for name, label in LABELS.items()}
     return pd.DataFrame(columns, index=pd.Index(market.merchants["merchant_id"], name="merchant_id"))

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from training.economics import ACCEPT, CONTACT, INCENTIVE, margins
 from training.ranks import Array, list_length, midranks, tenths, top_weights
 
 Score = float | Callable[[Array], float]
@@ -196,13 +197,13 @@ def value_captured_at(expected_loss: Array, lost: Array, share: float = 0.1) -> 
 
 def _call_everybody(churned: Array) -> float:
     rate = churned.mean()  # with equal values: worth calling everybody at the base rate, or nobody
-    gain = rate * (0.3 * 0.95 - 0.005) - (1 - rate) * (0.05 + 0.005)
-    return float(100 * max(gain, 0.0) / (rate * (0.3 * 0.95 - 0.005)))
+    won, wasted = ACCEPT * (1 - INCENTIVE) - CONTACT, INCENTIVE + CONTACT
+    return float(100 * max(rate * won - (1 - rate) * wasted, 0.0) / (rate * won))
 
 
 @metric(better="higher", perfect=100.0, constant=_call_everybody)
 def profit(
-    churned: Array, churn_risk: Array, trailing: Array, accept: float = 0.3, incentive: float = 0.05, contact: float = 0.005
+    churned: Array, churn_risk: Array, trailing: Array, accept: float = ACCEPT, incentive: float = INCENTIVE, contact: float = CONTACT
 ) -> float:
     """Realised profit of calling everybody with a positive expected one, in percent of what perfect knowledge would earn.
 
@@ -215,9 +216,7 @@ def profit(
     >>> round(profit([1, 0, 0], [0.9, 0.8, 0.1], [1000, 1000, 1000]), 1)
     80.4
     """
-    worth = 0.1 * trailing
-    fee, gift = contact * np.median(worth), incentive * worth
-    won, wasted = accept * (worth - gift) - fee, gift + fee
+    won, wasted = margins(trailing, accept, incentive, contact)
     called = churn_risk * won - (1 - churn_risk) * wasted > 0
     best = (churned * np.maximum(won, 0)).sum()
     return float(100 * (churned * won - (1 - churned) * wasted)[called].sum() / best) if best else float("nan")

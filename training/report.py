@@ -50,6 +50,7 @@ def write_report(path: Path, context: Context) -> Path:
     tables = context.evaluation["calibration"]
     named = {name: table for name, table in tables.items() if name != "all"} | ({"all together": tables["all"]} if len(rows) > 1 else {})
     end = charts.nice_top(max(max(row["predicted"], row["observed"]) for table in tables.values() for row in table))
+    ahead = findings.beside(context.evaluation)
     page = _environment().get_template("report.html.jinja")
     text = page.render(
         context=context,
@@ -62,6 +63,8 @@ def write_report(path: Path, context: Context) -> Path:
         rates_chart=charts.rates_chart(rows),
         money_chart=charts.money_chart(rows),
         calibration_charts=[(name, charts.calibration_chart(table, name, end)) for name, table in named.items()],
+        ahead_chart=charts.ahead_chart(ahead) if ahead else None,
+        beside=[column for column in COLUMNS if column[0] in BESIDE],
         columns=[column for column in COLUMNS if column[0] in context.evaluation["mean"]],
         share_bar=charts.share_bar,
     )
@@ -95,6 +98,9 @@ COLUMNS = [
     ("cover", "P10–P90 cover", "percent"),
 ]
 """The table per cutoff: metric, heading, how it is shown."""
+
+BESIDE = ("auc", "average_precision", "precision_at", "profit", "brier", "ece", "rmse", "wape", "ngini", "bias")
+"""The metrics of the table of peers."""
 
 
 def examples(predictions: pd.DataFrame, names: Mapping[str, str] | None = None, count: int = 12) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from training.labels import window_end
 
 HISTORY_DAYS = 56
 """Days of orders that a training cutoff must have behind it."""
+FRESH_DAYS = 14
+"""If the last day with complete labels lies so far behind the last cutoff that is due, it becomes one too: the newest labels count most."""
 
 
 def cutoffs_of(first: int, last: int, every: str) -> list[int]:
@@ -37,12 +39,13 @@ def training_cutoffs(market: Market, as_of: int) -> list[int]:
     span = window_end(0, settings)
     first, last = market.source.first_day + HISTORY_DAYS, as_of - span
     found = cutoffs_of(first, last, settings.timeline.every) if last >= first else []
-    if not found and last >= first:
-        found = [last]
+    if last >= first and (not found or last - found[-1] >= FRESH_DAYS):
+        found.append(last)
     if not found:
+        lacking = f"{first - last} day{'s' * (first - last != 1)}"
         raise DataRefused(
             f"the orders reach from {day_date(market.source.first_day):%Y-%m-%d} to {day_date(as_of - 1):%Y-%m-%d}: too little history "
-            f"for one label window, which needs {HISTORY_DAYS} days before a cutoff and {span} after it. Add {first - last} days of orders, "
+            f"for one label window, which needs {HISTORY_DAYS} days before a cutoff and {span} after it. Add {lacking} of orders, "
             "or shorten horizon_days in keepwell.toml."
         )
     return found

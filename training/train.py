@@ -14,13 +14,15 @@ from features.errors import DataRefused, UsageRefused
 from features.model import Model
 from features.settings import Settings
 from features.snapshot import Market, day_date
-from training import bundle, tracking
+from training import bundle, duel, tracking
 from training.backtest import Progress, backtest, trained
 from training.card import model_card
 from training.evaluate import evaluate
 from training.gate import Verdict, verdict
 from training.models import COMMON, HEADS
 from training.plots import beeswarm_plot, calibration_plot, capture_plot
+from training.search import search
+from training.slices import sliced
 from training.timeline import training_cutoffs
 
 TEST_CUTOFFS = 3
@@ -66,22 +68,27 @@ def _trainable(market: Market, cutoff: int) -> bool:
         return False
 
 
-def train(market: Market, mlruns: Path | None = None, progress: Progress = lambda _: None) -> Training:
+def train(market: Market, mlruns: Path | None = None, progress: Progress = lambda _: None, budget: float = 0) -> Training:
     """Train on everything known, register the bundle as the challenger and judge it against the champion.
 
     Parameters
     ----------
     mlruns : the folder of the MLflow store; by default `mlruns` of the current directory.
     progress : called with what is done next.
+    budget : seconds to search for better settings, on windows before the first judged cutoff; by default none.
     """
     as_of = market.source.end_day
     judged = test_cutoffs(market, as_of)
     store = tracking.open_store(market.settings, mlruns)  # first: what it refuses should not cost a training
-    predictions, _ = backtest(market, judged, lambda what: progress(f"judging {what}"))
+    found = search(market, judged[0], budget, progress) if budget else None
+    tuned = found.tuned if found else None
+    predictions, _ = backtest(market, judged, lambda what: progress(f"judging {what}"), tuned=tuned)
     evaluation = evaluate(judgeable(predictions))
     progress("training on everything")
-    model, data = trained(market, as_of)
-    card = dict(model.card) | {"evaluation": {part: evaluation[part] for part in ("cutoffs", "mean", "interval", "quality")}}
+    model, data = trained(market, as_of, tuned=tuned)
+    evaluation["questions"] = model.card.get("questions", [])
+    card = dict(model.card) | {"evaluation": {part: evaluation[part] for part in ("cutoffs", "mean", "interval", "quality", "questions")}}
+    card |= {"search": found.told} if found else {}
     model = replace(model, card=card)
     progress("writing the bundle")
     state = market.settings.state_dir
@@ -89,24 +96,29 @@ def train(market: Market, mlruns: Path | None = None, progress: Progress = lambd
     version = bundle.write_bundle(model, golden.droplevel("cutoff"), state / "bundles")
     progress("recording in MLflow")
     registered = _track(store, market, model, data.features, evaluation, state / "bundles" / version, version)
+    duel.keep(state, version, judgeable(duel.with_champion(state, predictions)))
     bundle.challenge(state, version, registered.version)
-    held = verdict(evaluation, champion_evaluation(state))
+    held = held_against_champion(state, version, evaluation)
     return Training(version, registered.version, registered.run_id, evaluation, held, state / "bundles" / version, card)
 
 
 def judgeable(predictions: pd.DataFrame) -> pd.DataFrame:
     """The backtest's frame as `training.evaluate.evaluate` reads it."""
     frame = predictions.reset_index()
-    return frame.assign(recency=frame["days_since_last_order"])
+    return sliced(frame.assign(recency=frame["days_since_last_order"]))
 
 
-def champion_evaluation(state_dir: Path) -> dict[str, Any] | None:
-    """What the champion's card says of its own out-of-time test; None without a champion."""
+def held_against_champion(state_dir: Path, version: str, evaluation: dict[str, Any]) -> Verdict:
+    """The gate's verdict on a challenger, given the champion of the moment, if there is one."""
     pointer = bundle.champion(state_dir)
     if pointer is None:
-        return None
-    card = bundle.card_of(state_dir, pointer["model_version"])
-    return card.get("evaluation")
+        return verdict(evaluation)
+    champion = pointer["model_version"]
+    if champion == version:
+        return Verdict(True, [f"It is the champion {champion} itself: the same data and settings gave the same model."])
+    found = duel.other_target(state_dir, version, champion) or duel.duel(state_dir, version, champion)
+    alone = "It shares no cutoff with the champion, so the two cannot be compared. Evaluate both on the same cutoffs, or use --force."
+    return verdict(evaluation, found or alone)
 
 
 def _track(
@@ -153,7 +165,7 @@ def promote(settings: Settings, promoted_at: str, *, mlruns: Path | None = None,
     chosen = bundle.challenger(state)
     if chosen is None:
         raise UsageRefused(f"there is no challenger to promote in {state}; run keepwell train first.")
-    held = verdict(bundle.card_of(state, chosen["model_version"])["evaluation"], champion_evaluation(state))
+    held = held_against_champion(state, chosen["model_version"], bundle.card_of(state, chosen["model_version"])["evaluation"])
     if held.passed or force:
         store = tracking.open_store(settings, mlruns)
         bundle.promote_bundle(state, chosen["model_version"], chosen["mlflow_version"], promoted_at)

@@ -9,8 +9,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
-import pandas as pd
-
 from features.errors import Refused
 from serving.api.problem import Problem
 from serving.lists import Listing, at_risk, growth, run_facts
@@ -27,7 +25,6 @@ class View:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.listing = lru_cache(maxsize=32)(self._listing)
-        self.reasons = lru_cache(maxsize=4)(self._reasons)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -38,12 +35,6 @@ class View:
         self, kind: Literal["at_risk", "growth"], capacity: int | None, tier: str | None, owner: str | None, lang: Lang
     ) -> Listing:
         return {"at_risk": at_risk, "growth": growth}[kind](self.run, capacity=capacity, tier=tier, owner=owner, lang=lang)
-
-    def _reasons(self, head: str, lang: Lang) -> pd.Series:
-        """Merchant → the sentences that raise its score, the strongest first."""
-        told = self.run.reasons
-        told = told[(told["head"] == head) & (told["direction"] == "raises")]
-        return told.groupby("merchant_id", sort=False)[f"sentence_{lang}"].agg(list)
 
 
 @dataclass(frozen=True)

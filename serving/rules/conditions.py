@@ -31,6 +31,8 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 PRESENCE = ("missing", "known")
 OPERATORS = (*COMPARE, *PRESENCE)
 RANK = "_rank"
+GRADES = ("tier", "stage", "points")
+"""What the rules find before they look at warnings."""
 
 SETTINGS: dict[str, float] = {
     "active_days": 90.0,
@@ -62,6 +64,7 @@ class Columns:
         self.frame = frame
         self.settings = {**SETTINGS, **(settings or {})}
         self._arrays: dict[str, NDArray[Any] | None] = {}
+        self._known: dict[str, Mask] = {}
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -74,8 +77,14 @@ class Columns:
 
     def known(self, name: str) -> Mask:
         """Which merchants have a value."""
-        values = self.array(name)
-        return np.zeros(len(self), bool) if values is None else ~pd.isna(values)
+        if name not in self._known:
+            values = self.array(name)
+            self._known[name] = np.zeros(len(self), bool) if values is None else ~pd.isna(values)
+        return self._known[name]
+
+    def give(self, name: str, values: NDArray[Any]) -> None:
+        """Add what the rules themselves have found, such as the stage, for conditions to look at."""
+        self._arrays[name] = values
 
     def number(self, value: float | str) -> float:
         """A threshold: a number, or the setting of that name."""
@@ -101,6 +110,8 @@ class Condition(Entry):
     name: str
     op: str
     value: float | str | None = None
+    if_known: bool = False
+    """Where the number is missing, the condition holds; where the data has no such name, it is left out."""
 
     @model_validator(mode="after")
     def _can_be_tested(self) -> Condition:
@@ -116,11 +127,18 @@ class Condition(Entry):
             raise ValueError(f"the value {self.value} of {self.name} is not a finite number")
         return self
 
+    def __str__(self) -> str:
+        value = f"{self.value:g}" if isinstance(self.value, float) else self.value
+        return " ".join(part for part in (self.name, self.op, value) if part is not None)
+
     def holds(self, columns: Columns) -> Mask:
         """Which rows of the run meet the condition."""
         known = columns.known(self.name)
         if self.op in PRESENCE:
             return known if self.op == "known" else ~known
+        return self._met(columns, known) | ~known if self.if_known else self._met(columns, known)
+
+    def _met(self, columns: Columns, known: Mask) -> Mask:
         values = columns.array(self.name)
         if values is None:
             return known

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,20 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from features.errors import did_you_mean
-from serving.rules.conditions import RANK, Columns, Condition
+from serving.rules.card import Line, card
+from serving.rules.conditions import GRADES, RANK, Columns, Condition, Mask
 from serving.rules.entry import Entry
-from serving.rules.scorecard import SECTIONS, Scorecard
-from serving.rules.stages import Stage, check_stages, stage_of
-from serving.rules.tiers import Tier, check_tiers, tier_of
-from serving.rules.warnings import DefaultPlay, Play, WarningKind, warned, warning_table
+from serving.rules.plays import PlayBook, PlayRule, check_plays, play_book
+from serving.rules.scorecard import Scorecard
+from serving.rules.spread import aligned, spread
+from serving.rules.stages import STAGE_HISTORY, Stage, check_stages, stage_names, stage_of, stage_since, time_in_stage
+from serving.rules.team import Holdout, Team, Watch
+from serving.rules.tiers import TIER_HISTORY, Benefit, Tier, TierChanges, check_tiers, next_tier, regrade, rising
+from serving.rules.warnings import WarningKind, main_kind, places_of, warned, warning_keys, warning_words
+
+Places = NDArray[Any]
+HISTORY = (*TIER_HISTORY, *STAGE_HISTORY)
+"""What a run has to know of the run before, and hands on to the next."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +37,26 @@ class Graded:
 
     Attributes
     ----------
-    table : one row a merchant: `points`, `points_<section>`, `points_known` (of 100), `tier`, `stage`, `warnings` (how many), and the one
-        next `action` (a kind of warning, or the default play's place) with `action_en`, `action_zh`, `action_cost`, `action_save_rate`.
-    items : one column a scorecard ladder, `<section>.<name>`; NaN where the input is missing.
-    warnings : long form, one row a merchant and kind.
+    table : one row a merchant: `points`, `points_<section>`, `points_known` (of 100), `HISTORY`, `next_tier`, `points_to_next`, `stage_days`,
+        `stuck`, `warnings` (how many), `main_reason`, and the one next `action` (the key of a play) with `action_en`, `action_zh`,
+        `action_cost`, `action_save_rate`, `action_incentive`,
+        `save_rate_measured`.
+    items : one column a scorecard ladder, `<section>.<name>`: the points that count; NaN where the input is missing.
+    warnings : long form, one row a merchant and kind whose `when` holds, a merchant's most severe first.
+    staying : `merchant_id`, `kind` and `value` of all that, once open, may stay open: these and those within the looser bound.
     inactive : kinds of warning that cannot hold on this data, and the names they lack.
     """
 
     table: pd.DataFrame
     items: pd.DataFrame
     warnings: pd.DataFrame
+    staying: pd.DataFrame
     inactive: Mapping[str, tuple[str, ...]]
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """What the next run has to know, columns `HISTORY`."""
+        return self.table[list(HISTORY)]
 
 
 class Rules(Entry):
@@ -45,9 +64,14 @@ class Rules(Entry):
 
     scorecard: Scorecard
     tiers: tuple[Tier, ...]
+    tier_changes: TierChanges = TierChanges()
+    benefits: tuple[Benefit, ...] = ()
     stages: tuple[Stage, ...]
     warnings: tuple[WarningKind, ...] = ()
-    plays: tuple[DefaultPlay, ...]
+    plays: tuple[PlayRule, ...]
+    team: Team = Team()
+    watch: Watch = Watch()
+    holdout: Holdout = Holdout()
     text: str = Field(default="", repr=False)
 
     @property
@@ -60,8 +84,14 @@ class Rules(Entry):
         """Every name that a condition looks at."""
         conditions: list[Condition] = [step for ladder in self.scorecard.ladders for step in ladder.steps]
         conditions += [condition for stage in self.stages for condition in stage.when]
-        conditions += [condition for kind in self.warnings for condition in kind.when]
+        conditions += [condition for kind in self.warnings for condition in (*kind.when, *kind.until)]
         return frozenset(condition.name for condition in conditions)
+
+    @cached_property
+    def book(self) -> PlayBook:
+        """Which play each main reason, tier and stage gets."""
+        own = {kind.kind: kind.play for kind in self.warnings}
+        return play_book(self.plays, own, [tier.name for tier in rising(self.tiers)], stage_names(self.stages))
 
     def check_names(self, known: Iterable[str]) -> None:
         """Refuse a name that no feature, score or attribute bears.
@@ -72,79 +102,87 @@ class Rules(Entry):
         """
         known = frozenset(known)
         for name in sorted(self.names):
-            if name not in known and name.removesuffix(RANK) not in known:
+            if name not in (*known, *GRADES) and name.removesuffix(RANK) not in known:
                 raise ValueError(f'no feature, score or attribute is called "{name}"; {did_you_mean(name, known)}')
 
     @model_validator(mode="after")
     def _fit_together(self) -> Rules:
         check_tiers(self.tiers)
+        narrowest = min(min(tier.upper, 100) - tier.at_least for tier in self.tiers)
+        if self.tier_changes.margin > narrowest:
+            raise ValueError(
+                f"tier_changes, margin: {self.tier_changes.margin:g} points are more than the narrowest tier holds ({narrowest:g}), so a tier "
+                f"next to it could be passed over; make it at most {narrowest:g}"
+            )
         check_stages(self.stages)
         kinds = [kind.kind for kind in self.warnings]
         for kind in kinds:
             if kinds.count(kind) > 1:
                 raise ValueError(f'warning "{kind}" is given twice; give each kind once')
-        if not self.plays or self.plays[-1].tier or self.plays[-1].stage:
-            raise ValueError("some merchants would have no next action; end `plays` with one without tier and stage")
+        check_plays(self.plays, kinds)
         return self
 
-    def apply(self, frame: pd.DataFrame, settings: Mapping[str, float] | None = None) -> Graded:
-        """Grade the merchants of a run: a snapshot joined with the scores, one row each, indexed by merchant_id."""
+    def apply(
+        self,
+        frame: pd.DataFrame,
+        settings: Mapping[str, float] | None = None,
+        *,
+        cutoff: date | None = None,
+        previous: pd.DataFrame | None = None,
+        save_rates: Mapping[str, float] | None = None,
+    ) -> Graded:
+        """Grade the merchants of a run.
+
+        Parameters
+        ----------
+        frame : a snapshot joined with the scores, one row each, indexed by merchant_id.
+        cutoff : the day of the run; without it nothing is dated.
+        previous : `Graded.history` of the run before, in any order; merchants without a row are new.
+        save_rates : measured save rates by action, in place of those that the file assumes.
+        """
         columns = Columns(frame, settings)
+        previous = None if previous is None else aligned(previous[list(HISTORY)], frame.index)
         points = self.scorecard.score(columns)
+        total, names = points.table["points"].to_numpy(), stage_names(self.stages)
+        tier, tiers = regrade(total, self.tiers, self.tier_changes, cutoff, previous)
+        stage = stage_of(columns, self.stages)
+        columns.give("points", total)
+        columns.give("tier", np.array([*(one.name for one in rising(self.tiers)), None], dtype=object)[tier])
+        columns.give("stage", np.array(names, dtype=object)[stage])
+        since = stage_since(stage, names, columns, cutoff, previous)
         masks, inactive = warned(self.warnings, columns)
-        table = points.table
-        table["tier"] = tier_of(table["points"].to_numpy(), self.tiers)
-        table["stage"] = stage_of(columns, self.stages)
-        table["warnings"] = np.sum([*masks.values(), np.zeros(len(columns), int)], axis=0)
-        plays, chosen = self._actions(columns, table, masks)
-        for name, values in _play_columns(plays, columns).items():
-            table[name] = values[chosen]
-        return Graded(table, points.items, warning_table(self.warnings, masks, columns), inactive)
+        table: dict[str, Any] = {str(name): values.to_numpy() for name, values in points.table.items()}
+        table |= tiers | next_tier(total, tier, self.tiers, self.tier_changes.margin)
+        table |= {"stage": spread(names, stage), "stage_since": since, **time_in_stage(stage, names, since, cutoff)}
+        table |= self._actions(columns, tier, stage, masks, save_rates or {})
+        staying = {kind.kind: kind.stays(columns, masks[kind.kind]) for kind in self.warnings if kind.kind in masks}
+        opened = self._warnings(masks, columns, tier, stage, save_rates or {})
+        return Graded(pd.DataFrame(table, frame.index, copy=False), points.items, opened, self._staying(staying, columns), inactive)
 
-    def items(self, graded: Graded, merchant: str) -> pd.DataFrame:
-        """The scorecard of one merchant line by line: section, name, points, maximum, whether known, words of the step met."""
-        points = graded.items.loc[[merchant]].iloc[0].to_dict()
-        return pd.DataFrame([self.item_line(ladder.column, points[ladder.column]) for ladder in self.scorecard.ladders])
+    def card(self, items: Mapping[str, float]) -> list[Line]:
+        """The scorecard of one merchant line by line, from its row of `Graded.items`."""
+        return card(self.scorecard, items)
 
-    def item_line(self, column: str, points: float) -> dict[str, object]:
-        """One line of a scorecard, from a column of `Graded.items` and its points."""
-        ladder = next(ladder for ladder in self.scorecard.ladders if ladder.column == column)
-        step = ladder.step(points)
-        shown = step or ladder.steps[0]
-        return {
-            "section": ladder.section,
-            "name": ladder.name,
-            "points": 0.0 - points if ladder.section == SECTIONS[-1] else 0.0 + points,
-            "maximum": ladder.maximum,
-            "known": not np.isnan(points),
-            "met": step is not None,
-            "words_en": shown.words.en,
-            "words_zh": shown.words.zh,
-        }
+    def _actions(self, columns: Columns, tier: Places, stage: Places, masks: dict[str, Mask], rates: Mapping[str, float]) -> dict[str, Any]:
+        """How many warnings hold, the main reason, and the play for it."""
+        main = main_kind(self.warnings, masks, len(columns))
+        chosen = self.book.chosen(main, tier, stage)
+        count = np.zeros(len(columns), np.int64)
+        for mask in masks.values():
+            count += mask
+        measured = np.array([key in rates for key in self.book.keys], bool)[chosen]
+        plays = self.book.columns(chosen, columns, "action", rates)
+        reason = spread([kind.kind for kind in self.warnings], main)
+        return {"warnings": count, "main_reason": reason, **plays, "save_rate_measured": measured}
 
-    def _actions(
-        self, columns: Columns, table: pd.DataFrame, masks: Mapping[str, NDArray[np.bool_]]
-    ) -> tuple[dict[str, Play], NDArray[np.int64]]:
-        """All plays by their key, and the place of each merchant's play among them: the first of its most severe warning wins."""
-        active = sorted((kind for kind in self.warnings if kind.kind in masks), key=lambda kind: -kind.level)
-        tests = [(kind.kind, kind.play, masks[kind.kind]) for kind in active]
-        tier, stage = table["tier"].to_numpy(object), table["stage"].to_numpy(object)
-        for default in self.plays:
-            here = np.ones(len(columns), bool)
-            here &= (tier == default.tier) if default.tier else True
-            here &= (stage == default.stage) if default.stage else True
-            tests.append((f"{default.tier or 'any'}.{default.stage or 'any'}", default.play, here))
-        chosen = np.full(len(columns), len(tests) - 1)
-        for position in range(len(tests) - 1, -1, -1):
-            chosen[tests[position][2]] = position
-        return {key: play for key, play, _ in tests}, chosen
+    def _warnings(self, masks: dict[str, Mask], columns: Columns, tier: Places, stage: Places, rates: Mapping[str, float]) -> pd.DataFrame:
+        """Each warning with the play for it, in this tier and stage."""
+        row, which = places_of(self.warnings, masks)
+        table = warning_keys(self.warnings, row, which, columns) | warning_words(self.warnings, which)
+        plays = self.book.columns(self.book.chosen(which, tier[row], stage[row]), columns, "play", rates)
+        names = {"play_en": "play_en", "play_zh": "play_zh", "save_rate": "play_save_rate", "cost": "play_cost"}
+        return pd.DataFrame(table | {name: plays[given] for name, given in names.items()}, copy=False)
 
-
-def _play_columns(plays: Mapping[str, Play], columns: Columns) -> dict[str, NDArray[np.generic]]:
-    return {
-        "action": np.array([*plays], dtype=object),
-        "action_en": np.array([play.words.en for play in plays.values()], dtype=object),
-        "action_zh": np.array([play.words.zh for play in plays.values()], dtype=object),
-        "action_cost": np.array([columns.number(play.cost) for play in plays.values()], np.float64),
-        "action_save_rate": np.array([play.save_rate for play in plays.values()], np.float64),
-    }
+    def _staying(self, masks: dict[str, Mask], columns: Columns) -> pd.DataFrame:
+        row, which = places_of(self.warnings, masks)
+        return pd.DataFrame(warning_keys(self.warnings, row, which, columns), copy=False)

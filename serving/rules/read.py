@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -20,7 +21,19 @@ SCORES = (
     "expected_gmv_p10",
     "expected_gmv_p90",
     "growth_potential",
+    "decline_risk",
+    "activation_chance",
+    "lifetime_value",
+    "churn_risk_low",
+    "churn_risk_high",
+    "days_to_last_order",
 )
+"""Names of scores; kinds of warning that look at one that a model does not give are inactive."""
+EXPECTED = {
+    "cost": 'a play without `cost` cannot be weighed against what it saves; give the money of one contact, or cost = "contact_cost"',
+    "save_rate": "a play without `save_rate` cannot be weighed against what it costs; give the share of leavers it is hoped to keep, 0 to 1",
+}
+"""Words for what is missing, where "it is missing" is not enough."""
 
 
 def read_rules(path: Path | str | None = None, known: Iterable[str] | None = None) -> Rules:
@@ -57,10 +70,22 @@ def parse_rules(text: str, name: str = "rules.toml", known: Iterable[str] | None
             rules.check_names({*known, *SCORES})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise UsageRefused(_sentence(name, _place(first["loc"]), first["msg"])) from None
+        raise UsageRefused(_sentence(name, *_problem(first))) from None
     except ValueError as error:
         raise UsageRefused(_sentence(name, "", str(error))) from None
     return rules
+
+
+def _problem(error: Any) -> tuple[str, str]:
+    """Where something is wrong, and what, in words that say what to do."""
+    *place, last = error["loc"] or ("",)
+    if error["type"] == "missing":
+        return _place(tuple(place)), EXPECTED.get(str(last), f"`{last}` is missing; give it")
+    words = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    if error["type"] in ("value_error",):
+        return _place(error["loc"]), words
+    given = error["input"] if isinstance(error["input"], str | int | float) else "what is given"
+    return _place(error["loc"]), f"{given!r} {words}; change it there"
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -75,6 +100,5 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 
 def _sentence(name: str, place: str, problem: str) -> str:
-    problem = problem.removeprefix("Value error, ")
     ending = "" if problem.endswith(("?", ".")) else "."
     return f"{name}{', ' if place else ''}{place}: {problem}{ending}"

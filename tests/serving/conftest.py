@@ -13,14 +13,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.model import SCORES, Head, Model, Sizing
+from features.bands import Bands
+from features.churn_model import ChurnModel
+from features.model import SCORES, Head, Model
 from features.settings import Churn, Economics, Growth, Timeline
+from features.trees import Encoding
+from features.value_model import Carry, Sizes, Trees, ValueModel
 from serving.durable import MANIFEST, manifest_of
 from serving.rules import Rules, read_rules
 from serving.run import Run, publish
 from serving.score import Scored, score
 
-HEADS = ("churn", "churn_two_thirds", "churn_third", "value", "value_p10", "value_p90", "growth")
+HEADS = ("churn", "churn_two_thirds", "churn_third", "growth", "decline")
+WINDOWS = (28, 90)
 NUMBERS = (
     "days_since_last_order",
     "silence_ratio",
@@ -82,20 +87,22 @@ def fitted(seed: int = 0) -> Model:
     rng = np.random.default_rng(seed)
     rows = rng.normal(5, 4, (400, len(FEATURES)))
     rows[:, -1] = rng.integers(0, 2, 400)
-    heads = {}
-    for place, name in enumerate(HEADS):
+
+    def head(place: int, objective: str, rows: np.ndarray, names: list[str]) -> Head:
         target = (rows[:, place % len(NUMBERS)] + rng.normal(0, 1, 400) > 5).astype(float)
-        given = {
-            "objective": "regression" if name.startswith("value") else "binary",
-            "num_leaves": 5,
-            "verbose": -1,
-            "num_threads": 1,
-            "seed": 1,
-        }
-        data = lgb.Dataset(rows, target, feature_name=list(FEATURES), categorical_feature=["industry"])
-        heads[name] = Head(lgb.train(given, data, 4).model_to_string(), slope=1.1, intercept=-0.2)
-    sizing = Sizing("gmv_90d", 1.0, (100.0,), (1.0, 1.0), 0.1, 0.1, 1.0)
-    return Model(heads, sizing, {"features": list(FEATURES), "categories": {"industry": ["bakery", "florist"]}})
+        given = {"objective": objective, "num_leaves": 5, "verbose": -1, "num_threads": 1, "seed": 1}
+        data = lgb.Dataset(rows, target, feature_name=names, categorical_feature=["industry"])
+        return Head(lgb.train(given, data, 4).model_to_string(), slope=1.1, intercept=-0.2)
+
+    heads = {name: head(place, "binary", rows, list(FEATURES)) for place, name in enumerate(HEADS)}
+    categories = {"industry": ["bakery", "florist"]}
+    shorter = (heads.pop("churn_two_thirds"), heads.pop("churn_third"))
+    churn = ChurnModel(Encoding(FEATURES, categories), (heads.pop("churn"),), shorter, 90)
+    wide = np.column_stack([rows, rng.normal(0, 1, (400, len(WINDOWS)))])
+    ratio = Trees(head(5, "regression", wide, [*FEATURES, *(f"ratio_{days}d" for days in WINDOWS)]))
+    carry, bands = Carry(90, WINDOWS, WINDOWS, 1.0), Bands((0.0,), (0.01, 0.5, 0.99), ((0.1, 0.8, 3.0),))
+    value = ValueModel(carry, {"ratio": ratio}, {"ratio": Sizes()}, {"ratio": 1.0}, 0.8, 0.8, bands, 1.0)
+    return Model(churn, value, heads, {"features": list(FEATURES), "categories": categories})
 
 
 @pytest.fixture(scope="session")

@@ -80,12 +80,12 @@ def test_a_bundle_under_a_wrong_name_is_refused(bundle: Bundle) -> None:
 
 def test_a_rehashed_but_truncated_model_is_refused_by_its_structure(bundle: Bundle, model: Model) -> None:
     with pytest.raises(ModelRefused, match=r"heads/churn\.txt is malformed"):
-        load_champion(bundle(heads__churn_txt=model.heads["churn"].text.encode()[:1500]))
+        load_champion(bundle(heads__churn_txt=model.to_files()["heads/churn.txt"][:1500]))
 
 
 def test_a_rehashed_change_of_digits_is_caught_by_the_golden_rows(bundle: Bundle, model: Model) -> None:
     """It loads silently and scores differently: only the golden rows can tell."""
-    lines = model.heads["churn"].text.split("\n")
+    lines = model.to_files()["heads/churn.txt"].decode().split("\n")
     where = next(place for place, line in enumerate(lines) if line.startswith("leaf_value="))
     lines[where] = "".join({"3": "4", "4": "3"}.get(letter, letter) for letter in lines[where])
     with pytest.raises(ModelRefused, match=r"failed its first load: golden row 0 has churn_risk"):

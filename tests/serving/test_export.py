@@ -124,7 +124,7 @@ def test_hostile_names_survive_the_lists_of_a_run(run: Run) -> None:
 
 def test_chinese_headings_and_money_signs(run: Run) -> None:
     book = openpyxl.load_workbook(io.BytesIO(to_xlsx(at_risk(run, lang="zh"))))
-    assert book.sheetnames == ["流失风险商户", "说明"]
+    assert book.sheetnames == ["流失风险商户", "说明", "联系多少家"]
     headings = [cell.value for cell in book.worksheets[0][1]]
     assert "在险价值 (£)" in headings
     assert read_csv(to_csv(at_risk(run, lang="zh")))[0][0] == "序号"

@@ -52,7 +52,8 @@ def test_the_money_of_a_run(settings: SimpleNamespace) -> None:
         "action_save_rate": 0.4,
     }
     table = money(pd.DataFrame({name: [value] for name, value in columns.items()}), settings)
-    assert table.round(6).to_dict("records") == [{"value_if_kept": 100, "value_at_risk": 50, "expected_profit": 5, "growth_value": 15}]
+    expected = {"value_if_kept": 100, "value_at_risk": 50, "expected_profit": 5, "gmv_to_add": 300, "growth_value": 15}
+    assert table.round(6).to_dict("records") == [expected]
 
 
 def test_ranking_leaves_out_what_has_no_value_and_breaks_ties_by_name() -> None:

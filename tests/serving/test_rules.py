@@ -16,7 +16,7 @@ from serving.rules.read import BUILT_IN
 
 TEXT = BUILT_IN.read_text(encoding="utf-8")
 SMALL = """
-plays = [{ play = { words = { en = "wait", zh = "等" }, save_rate = 0.1 } }]
+plays = [{ play = { words = { en = "wait", zh = "等" }, cost = 5, save_rate = 0.1 } }]
 stages = [{ name = "mature", words = { en = "mature", zh = "成熟" } }]
 tiers = [
     { name = "A", at_least = 50, words = { en = "a", zh = "甲" } },
@@ -126,16 +126,17 @@ def test_sections_add_up_to_the_points() -> None:
     rows = frame(sales=[100.0, 20.0], scale=["large", None], change=[1.0, 1.0], refunds=[1.0, 0.0])
     table = parse_rules(SMALL).apply(rows).table
     sums = table["points_explicit"] + table["points_potential"] + table["points_growth"] - table["points_negative"]
-    assert np.allclose(sums, table["points"], atol=0.15)
+    assert np.allclose(sums, table["points"], rtol=0, atol=1e-9)
 
 
 def test_the_itemised_scorecard_says_what_was_met_and_what_is_missing() -> None:
     rules = parse_rules(SMALL)
     graded = rules.apply(frame(sales=[10.0], change=[np.nan], refunds=[0.6]))
-    items = rules.items(graded, "m0").set_index("name")
-    assert items["points"].fillna(-1).to_dict() == {"sales": 20, "scale": -1, "change": -1, "refunds": -25}
-    assert items["known"].to_dict() == {"sales": True, "scale": False, "change": False, "refunds": True}
-    assert items.loc["sales", "words_zh"] == "有"
+    lines = {line.ladder.name: line for line in rules.card(graded.items.loc["m0"].to_dict())}
+    assert {name: line.points for name, line in lines.items()} == {"sales": 33.3, "scale": 0, "change": 0, "refunds": -25}
+    assert {name: line.known for name, line in lines.items()} == {"sales": True, "scale": False, "change": False, "refunds": True}
+    assert {name: line.maximum for name, line in lines.items()} == {"sales": 100, "scale": 0, "change": 0, "refunds": 25}
+    assert lines["sales"].step.words.zh == "有" and lines["sales"].missing == 66.7
 
 
 def test_bounds_of_tiers_are_half_open_and_100_is_in_the_highest() -> None:
@@ -197,7 +198,8 @@ def test_warnings_are_long_form_with_the_most_severe_first() -> None:
         ["m1", "open_tickets"],
     ]
     assert graded.table["warnings"].tolist() == [3, 1]
-    assert graded.table["action"].tolist() == ["churn_risk", "open_tickets"]
+    assert graded.table["main_reason"].tolist() == ["churn_risk", "open_tickets"]
+    assert graded.table["action"].tolist() == ["A.any.churn_risk", "A.any.open_tickets"]
     assert graded.warnings["value"].round(3).tolist() == [0.9, 5.0, 9.0, 3.0]
     assert re.search(r"[\u4e00-\u9fff]", graded.warnings["words_zh"][0])
 
@@ -232,7 +234,7 @@ def test_a_rank_is_the_share_below_with_ties_half() -> None:
     ranked = SMALL.replace('"sales"', '"sales_rank"').replace("value = 100", "value = 0.75").replace("value = 10,", "value = 0.25,")
     rules = parse_rules(ranked)
     graded = rules.apply(frame(sales=[1.0, 1.0, 5.0, 9.0]))  # ranks .25 .25 .625 .875
-    assert graded.items["explicit.sales_rank"].tolist() == [20, 20, 20, 60]
+    assert graded.items["explicit.sales_rank"].round(1).tolist() == [np.float32(33.3)] * 3 + [100]
 
 
 def test_float32_columns_meet_thresholds_they_equal() -> None:

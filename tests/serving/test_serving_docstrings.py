@@ -8,7 +8,7 @@ import importlib
 import numpy as np
 import pytest
 
-MODULES = ("money", "export", "reasons.groups", "reasons.numbers", "reasons.facts", "reasons.plain")
+MODULES = ("money", "export", "reasons.groups", "reasons.numbers", "reasons.facts", "reasons.plain", "rules.spread", "rules.bounds")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,47 @@ def test_a_fitted_models_card_is_told_in_words(evaluation: dict[str, Any]) -> No
     assert r"\[cutoff + 7 d, cutoff + 97 d)" in text
     assert f"| mean | 400 | {evaluation['mean']['churned']:.4g} | {evaluation['mean']['auc']:.4g} |" in text
     assert "curve" not in text
+
+
+def with_peers(predictions: pd.DataFrame) -> dict[str, Any]:
+    """The evaluation beside three peers: dice, a twin of the model, and carry-forward, which tells no risk."""
+    columns = {
+        "churn_risk of dice": np.random.default_rng(0).random(len(predictions)),
+        f"churn_risk of {HOSTILE}": predictions["churn_risk"],
+        "expected_gmv of carry-forward": predictions["trailing"],
+    }
+    return evaluate(predictions.assign(**columns), resamples=30, horizon_days=90)
+
+
+def test_peers_stand_in_the_report_with_what_the_model_is_ahead_by(tmp_path: Path, predictions: pd.DataFrame) -> None:
+    found = with_peers(predictions) | {"notes": ["Something is absent."], "empb": {"Keepwell": {"profit": 1.25, "called": 0.3}}}
+    path = write_report(tmp_path / "report.html", context_of(found))
+    tags, text = parsed(path), path.read_text("utf-8")
+    assert not {"script"} & {tag for tag, _ in tags.seen}
+    assert "What the model's AUC is ahead of each peer's by" in unescape(text)
+    assert f"{found['peers']['dice']['mean']['auc']:.3f}" in text
+    assert f"{found['peers']['carry-forward']['mean']['rmse']:,.0f}" in text
+    assert "Something is absent." in text
+    assert "Keepwell 1.2" in text
+    assert "Is it better than what others do?" not in write_report(path, context_of(evaluate(predictions, resamples=2))).read_text("utf-8")
+
+
+def test_every_metric_shows_its_interval_at_every_cutoff(tmp_path: Path, evaluation: dict[str, Any]) -> None:
+    text = write_report(tmp_path / "report.html", context_of(evaluation)).read_text("utf-8")
+    for cutoff in evaluation["cutoffs"]:
+        ends = evaluation["cutoff_interval"][cutoff]["auc"]
+        assert f"{ends['low']:.3f} … {ends['high']:.3f}" in text
+
+
+def test_the_words_do_not_claim_more_than_the_intervals_hold(predictions: pd.DataFrame) -> None:
+    found = answers(with_peers(predictions))
+    said = found["Is it better than what others do?"]
+    assert said.startswith("Not surely better than all")
+    assert "surely above dice" in said
+    assert "not to be told from <script>" in said
+    assert "declared before the test" in found["What would calling have earned?"]
+    assert "days before or more" in found["How early does it warn?"]
+    turned = with_peers(predictions)
+    for end in ("by", "low", "high"):
+        turned["peers"]["dice"]["ahead"]["auc"][end] = -0.1
+    assert answers(turned)["Is it better than what others do?"].startswith("No: ")

@@ -27,8 +27,6 @@ from serving.explain import plain
 from serving.lists import Listing, words
 from serving.rules.warnings import SEVERITIES
 
-HEADS = {"at_risk": "churn", "growth": "growth"}
-
 
 def at_risk(request: Request) -> Response:
     """Who to act on first."""
@@ -66,17 +64,12 @@ def listing_of(view: View, kind: Literal["at_risk", "growth"], question: Merchan
 
 
 def listed(where: Place, listing: Listing, kind: str, lang: Lang) -> list[dict[str, Any]]:
-    """The rows of a page, with the codes of tier and stage beside their words and the reasons one by one."""
+    """The rows of a page, with the words of the tier beside its code."""
     run = where.view.run
     shown = listing.rows.iloc[where.rows]
-    reasons = where.view.reasons(HEADS[kind], lang)
     rows = records(shown, AtRisk if kind == "at_risk" else Growing)
     for row in rows:
-        stage = plain(run.merchants.at[row["merchant_id"], "stage"])
-        row |= {"stage": stage, "stage_words": stage and words(run, "stages", stage, lang)}
         row["tier_words"] = row["tier"] and words(run, "tiers", row["tier"], lang)
-        told = reasons.get(row["merchant_id"])
-        row["reasons"] = told if isinstance(told, list) else []
     return rows
 
 

@@ -1,0 +1,138 @@
+"""What people tell the ledger: what came of acting, that a warning can wait, that the rules are wrong about a tier or stage.
+
+Every refusal is one sentence, and nothing is half-applied: what is asked for is checked first and written in one transaction.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import select
+
+from features.errors import UsageRefused, did_you_mean
+from serving.holdout import HOLD
+from serving.ledger import Ledger
+from serving.ledger.acts import OUTCOMES, Disposition, Override, lift, open_of, override, record, snooze
+from serving.ledger.schema import warnings
+from serving.lists import closest
+from serving.overrides import FIELDS
+from serving.run import Run
+
+
+def known(run: Run, merchant_id: str) -> pd.Series:
+    """A merchant's row of the run that stands.
+
+    Raises
+    ------
+    UsageRefused : the run does not know the merchant.
+    """
+    if merchant_id not in run.merchants.index:
+        ids = [str(name) for name in run.merchants.index]
+        raise UsageRefused(f"merchant {merchant_id!r} is not in run {run.run_id}, so nothing was recorded; {closest(merchant_id, ids)}")
+    return run.merchants.loc[[merchant_id]].iloc[0]
+
+
+def recorded(ledger: Ledger, run: Run, done: Disposition, at: str) -> dict[str, Any]:
+    """Record what was done and what came of it, and close the warnings it settles.
+
+    Parameters
+    ----------
+    run : the run that stands: who is known.
+    at : the present time as text.
+
+    Returns
+    -------
+    `disposition_no`, `is_new` (False where the same was recorded under this key before), `closed` kinds, and `is_held_out`: the merchant was
+    to be left alone.
+
+    Raises
+    ------
+    UsageRefused : an unknown merchant, outcome or kind, a cost below zero, or a key that was used for something else.
+    """
+    row = known(run, done.merchant_id)
+    outcome = done.outcome.replace("-", " ").replace("_", " ")
+    if outcome not in OUTCOMES:
+        raise UsageRefused(f"outcome {done.outcome!r} is not known, so nothing was recorded; {did_you_mean(outcome, OUTCOMES)}")
+    if done.cost is not None and not (math.isfinite(done.cost) and done.cost >= 0):
+        raise UsageRefused(f"cost {done.cost} is not an amount of money, so nothing was recorded; give zero or more.")
+    if not done.key.strip():
+        raise UsageRefused("the key is empty, so nothing was recorded; give one of its own for each deed, or leave --key out.")
+    if done.kind is not None:
+        _check_kind(ledger, run, done.kind, done.merchant_id)
+    with ledger.writing() as connection:
+        made = record(connection, replace(done, outcome=outcome), at)
+    return {
+        "merchant_id": done.merchant_id,
+        "disposition_no": made.disposition_no,
+        "outcome": outcome,
+        "key": done.key,
+        "is_new": made.is_new,
+        "closed": list(made.closed),
+        "is_held_out": bool(row.get("arm") == HOLD),
+    }
+
+
+def _check_kind(ledger: Ledger, run: Run, kind: str, merchant_id: str) -> None:
+    with ledger.reading() as connection:
+        ever = set(connection.execute(select(warnings.c.kind).where(warnings.c.merchant_id == merchant_id)).scalars())
+    if kind not in ever:
+        there = did_you_mean(kind, ever) if ever else "there is none; leave --kind out."
+        raise UsageRefused(f"merchant {merchant_id!r} has had no warning {kind!r}, so nothing was recorded; {there}")
+
+
+def snoozed(ledger: Ledger, run: Run, merchant_id: str, until: date, reason: str, *, kind: str | None, actor: str | None, at: str) -> list[str]:
+    """Put a merchant's open warnings aside until a day; they come back earlier if the risk jumps. Returns their kinds.
+
+    Raises
+    ------
+    UsageRefused : an unknown merchant or kind, no open warning, no reason, or a day that is not after the run's cutoff.
+    """
+    risk = known(run, merchant_id)["churn_risk"]
+    if not reason.strip():
+        raise UsageRefused("a snooze needs a reason, so nothing was put aside; say why it can wait with --reason.")
+    if until <= date.fromisoformat(run.cutoff):
+        raise UsageRefused(f"snooze until {until} ends before it begins, the list is of {run.cutoff}; give a later day.")
+    with ledger.writing() as connection:
+        there = set(connection.execute(select(warnings.c.kind).where(open_of(merchant_id))).scalars())
+        if not there or (kind is not None and kind not in there):
+            which = f"open warning {kind!r}" if kind else "open warning"
+            close = did_you_mean(kind, there) if kind and there else "there is nothing to put aside."
+            raise UsageRefused(f"merchant {merchant_id!r} has no {which}; {close}")
+        return list(snooze(connection, merchant_id, kind, until, reason, None if np.isnan(risk) else float(risk), actor, at))
+
+
+def overruled(ledger: Ledger, run: Run, given: Override, at: str) -> None:
+    """Put a person's tier or stage in place of that of the rules: from the next scoring of this cutoff on, and for good if it is locked.
+
+    Raises
+    ------
+    UsageRefused : an unknown merchant, tier or stage, or no reason.
+    """
+    known(run, given.merchant_id)
+    if given.field not in FIELDS:
+        raise UsageRefused(f"{given.field!r} cannot be overridden; only {' and '.join(FIELDS)} can.")
+    values = run.header["words"][f"{given.field}s"]
+    if given.value not in values:
+        raise UsageRefused(f"{given.field} {given.value!r} is not in the rules, so nothing was overridden; {did_you_mean(given.value, values)}")
+    if not given.reason.strip():
+        raise UsageRefused(f"overriding a {given.field} needs a reason, so nothing was overridden; say why with --reason.")
+    with ledger.writing() as connection:
+        override(connection, given, at)
+
+
+def lifted(ledger: Ledger, run: Run, merchant_id: str, field: str) -> None:
+    """End an override.
+
+    Raises
+    ------
+    UsageRefused : an unknown merchant, or nothing was overridden.
+    """
+    known(run, merchant_id)
+    with ledger.writing() as connection:
+        if not lift(connection, merchant_id, field, date.fromisoformat(run.cutoff)):
+            raise UsageRefused(f"the {field} of merchant {merchant_id!r} is not overridden, so there is nothing to lift.")

@@ -1,0 +1,111 @@
+"""`keepwell record` and `keepwell proof` as a person types them, on a simulated market that was scored twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from test_nightly import content, same, stage
+
+from features.settings import read_settings
+from features.simulate import simulate
+from features.snapshot import Market
+from serving.ledger import Ledger
+from serving.nightly import run_once
+from serving.run import current_run
+
+
+@pytest.fixture(scope="module")
+def run(request: pytest.FixtureRequest) -> Any:
+    """`run("proof", at=home)`: the command line, as at the top of the tests (a run of the serving tests is something else)."""
+    return request.config.pluginmanager.get_plugin(str(request.config.rootpath / "tests" / "conftest.py")).typed  # type: ignore[union-attr]
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated market scored 120 and 7 days before its end."""
+    home = tmp_path_factory.mktemp("acting") / "market"
+    simulate(home, merchants=250, seed=5, days=420, orders_per_merchant=40)
+    market = Market.open(home / "keepwell.toml")
+    _, champion, rules = stage()
+    ledger = Ledger.open(market.settings)
+    for ago in (120, 7):
+        run_once(market, market.source.end_day - ago, champion, rules, ledger, state_dir=market.settings.state_dir, created_at="t")
+    ledger.close()
+    return home
+
+
+@pytest.fixture
+def home(twice: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(twice, tmp_path / "market"))
+
+
+@pytest.fixture
+def opened(home: Path) -> Any:
+    settings = read_settings(home / "keepwell.toml")
+    ledger = Ledger.open(settings)
+    run = current_run(settings.state_dir)
+    yield SimpleNamespace(ledger=ledger, run=run, warned=str(run.warnings["merchant_id"].iloc[0]))
+    ledger.close()
+
+
+def test_a_deed_is_recorded_and_its_warnings_closed(run: Any, home: Path, opened: Any) -> None:
+    words = ("record", opened.warned, "--outcome", "resolved", "--offer", "rebate", "--cost", "12.5", "--by", "Ann", "--key", "k1")
+    said = run(*words, "--json", at=home)
+    assert said.code == 0, said.err
+    answer = json.loads(said.out)
+    assert answer["is_new"] and answer["closed"]
+    row = opened.ledger.table("dispositions").iloc[0]
+    assert (row["cost"], row["actor"], f"{row['done_on']:%Y-%m-%d}") == (12.5, "Ann", opened.run.cutoff)
+    again = run(*words, at=home)
+    assert again.code == 0 and "nothing was added" in again.out
+    assert len(opened.ledger.table("dispositions")) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nobody", "--outcome", "resolved"), "is not in run"),
+        (("MERCHANT", "--outcome", "reslved"), 'did you mean "resolved"'),
+        (("MERCHANT",), "nothing was given to record"),
+        (("MERCHANT", "--outcome", "lost", "--tier", "A"), "give one of"),
+        (("MERCHANT", "--outcome", "lost", "--on", "yesterday"), "is not a date"),
+        (("MERCHANT", "--outcome", "lost", "--on", "2999-01-01"), "has not come yet"),
+        (("MERCHANT", "--tier", "Z", "--reason", "x"), "is not in the rules"),
+        (("MERCHANT", "--tier", "A"), "needs a reason"),
+        (("MERCHANT", "--snooze-until", "2999-01-01"), "needs a reason"),
+        (("MERCHANT", "--lift", "tier"), "is not overridden"),
+    ],
+)
+def test_what_cannot_be_recorded_is_one_sentence_and_nothing_is(run: Any, home: Path, opened: Any, words: tuple[str, ...], said: str) -> None:
+    before = content(opened.ledger)
+    answer = run("record", *(opened.warned if word == "MERCHANT" else word for word in words), at=home)
+    assert answer.code == 2 and said in answer.err and answer.err.count("\n") == 1 and "Traceback" not in answer.err
+    assert same(content(opened.ledger), before)
+
+
+def test_snooze_override_and_lift(run: Any, home: Path, opened: Any) -> None:
+    words = ("record", opened.warned, "--reason", "new owner")
+    assert run(*words, "--snooze-until", "2999-01-01", at=home).code == 0
+    assert run(*words, "--tier", "A", "--lock", at=home).code == 0
+    assert opened.ledger.table("overrides")["is_locked"].tolist() == [True]
+    assert run("record", opened.warned, "--lift", "tier", at=home).code == 0
+    assert opened.ledger.table("overrides")["lapsed_on"].notna().all()
+
+
+def test_proof_settles_what_is_due_and_cannot_tell_yet(run: Any, home: Path, opened: Any) -> None:
+    said = run("proof", at=home)
+    assert said.code == 0, said.err
+    assert "Cannot tell yet" in said.out and "Warnings" in said.out
+    settled = opened.ledger.table("outcomes")
+    assert len(settled) and settled["since"].nunique() == 1, "only the first run's horizon has passed"
+    facts = json.loads(run("proof", "--json", at=home).out)
+    assert facts["verdict"] == "cannot tell yet" and facts["matured"] > 0
+    kinds = {row["kind"]: row for row in facts["warnings"]}
+    assert kinds and all(row["fired"] >= row["matured"] for row in kinds.values())
+    assert len(opened.ledger.table("outcomes")) == len(settled)
