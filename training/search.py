@@ -21,7 +21,7 @@ from training.dataset import Dataset, dataset
 from training.heads import useful
 from training.labels import window_end
 from training.models import COMMON, HEADS, Matrix
-from training.selection import LATER, Forward, booster_of
+from training.selection import LATER, Forward, beyond_chance, booster_of
 from training.timeline import training_cutoffs
 
 SPANS = {"s": 1, "m": 60, "h": 3600}
@@ -90,9 +90,8 @@ def search(market: Market, before: int, seconds: float, progress: Callable[[str]
 def _judged(best: Any, tried: dict[int, Array]) -> Found:
     """The best settings, if they beat the defaults, which were tried first, by more than two standard errors."""
     gain = tried[0] - tried[best.number]
-    error = float(gain.std() / np.sqrt(len(gain)))
-    told = {"trials": len(tried), "loss": float(tried[best.number].mean()), "default_loss": float(tried[0].mean()), "error": error}
-    return Found(dict(best.params) if gain.mean() > 2 * error > 0 else {}, told)
+    told = {"trials": len(tried), "loss": float(tried[best.number].mean()), "default_loss": float(tried[0].mean())}
+    return Found(dict(best.params) if beyond_chance(gain, 2) else {}, told)
 
 
 DEFAULTS = {name: (COMMON | HEADS["churn"])[name] for name in ("learning_rate", "num_leaves", "min_data_in_leaf", "rounds")} | {

@@ -2,7 +2,7 @@
 
 The later cutoffs are predicted by trees fitted on earlier ones whose labels were complete by then. Left out are the features that no
 tree asks for, and those whose shuffling within each cutoff makes these predictions better beyond chance; but only if the predictions
-of other merchants are at least as good without them.
+of other merchants are better without them, beyond chance too.
 """
 
 from __future__ import annotations
@@ -77,8 +77,13 @@ def helpful(matrix: Matrix, split: Forward, fold: np.ndarray, always: tuple[str,
         return list(matrix.names)
     less = matrix.only(kept)
     sides = ((booster, matrix), (booster_of(less, split), less))
-    before, after = (split.losses(_raw(found, part.rows[others]), others).mean() for found, part in sides)
-    return kept if after <= before else list(matrix.names)
+    before, after = (split.losses(_raw(found, part.rows[others]), others) for found, part in sides)
+    return kept if beyond_chance(before - after, 1) else list(matrix.names)
+
+
+def beyond_chance(gain: Array, errors: float) -> bool:
+    """Whether the mean of some gains (n,) lies so many standard errors above zero."""
+    return bool(gain.mean() > errors * gain.std() / np.sqrt(len(gain)) > 0)
 
 
 def _useless(matrix: Matrix, split: Forward, booster: lgb.Booster, sample: np.ndarray) -> set[str]:

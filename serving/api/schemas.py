@@ -90,6 +90,7 @@ class Growing(Listed):
     """A merchant that may grow."""
 
     growth_potential: float | None
+    gmv_to_add: float | None
     growth_value: float
     expected_gmv: float | None
 
