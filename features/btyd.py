@@ -162,12 +162,13 @@ def _log_drop(shape: Array, alpha: Array, s: float, beta: Array, span: Array) ->
     power = shape + s
     end = np.exp(-power * np.log1p(span / alpha))
     half = (1 - end) / 2
+    peak = (s + 1) * np.maximum(np.log(alpha / beta), 0)  # taken out, or it overflows where s is large
     total = np.zeros(len(half))
     for node, weight in zip(NODES, WEIGHTS, strict=True):
         reached = alpha * (1 - half * (1 - node)) ** (-1 / power)
-        total += weight * (reached / (reached + (beta - alpha))) ** (s + 1)
+        total += weight * np.exp((s + 1) * np.log(reached / (reached + (beta - alpha))) - peak)
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(half * total) - power * np.log(alpha) - np.log(power))
+        return np.asarray(np.log(half * total) + peak - power * np.log(alpha) - np.log(power))
 
 
 @dataclass(frozen=True)

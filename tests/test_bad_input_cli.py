@@ -207,8 +207,8 @@ UNLEARNABLE = {
     "everybody churned": (GONE, r"^everybody churned at all \d+ rows .*\. Change active_days or horizon_days in keepwell\.toml, or add months"),
     "everybody gone at the end": (FADING, r"^no merchant has a completed order in the 90 days before .*; use other cutoffs or a larger active_days"),
     "one day": (sales(last=lambda who: 1), r"2024-01-01 to 2024-01-01: too little history for one label window, .*\. Add 145 days of orders, or shorten"),
-    "a day too little": (sales(last=lambda who: 145, every=2), r"too little history for one label window, which needs 56 days .* Add 1 days of orders"),
-    "one label window": (sales(last=lambda who: 200), r"the history suffices to train at 2024-04-01, but not to judge .*\. Add months of orders, or"),
+    "a day too little": (sales(last=lambda who: 145, every=2), r"too little history for one label window, which needs 56 days .* Add 1 day of orders"),
+    "one label window": (sales(last=lambda who: 200), r"the history suffices to train at 2024-04-20, but not to judge .*\. Add months of orders, or"),
 }
 
 

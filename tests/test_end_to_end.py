@@ -173,7 +173,7 @@ def test_growth_ranks_by_the_value_of_growth(home: Path, run: Run, scored: dict[
     rows = answered(run("growth", "--json", at=home))["rows"]
     value = [row["growth_value"] for row in rows]
     assert value == sorted(value, reverse=True)
-    assert len(rows) == scored["counts"]["scored"]
+    assert 0 < len(rows) < scored["counts"]["scored"]  # only those whose chance is above the average
     assert rows[0]["merchant_id"] in run("growth", "--capacity", "1", at=home).out
 
 
@@ -189,7 +189,7 @@ def test_explain_tells_the_lists_numbers_in_two_languages(home: Path, run: Run, 
     said = run("explain", first["merchant_id"], at=home)
     assert said.code == 0
     assert f"tier {first['tier']}" in said.out
-    assert first["reasons"].split(" · ")[0] in said.out
+    assert first["reasons"][0] in said.out
 
 
 def test_a_single_promotion_cannot_be_rolled_back(home: Path, run: Run, scored: dict[str, Any], listing: Callable) -> None:
