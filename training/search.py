@@ -132,6 +132,6 @@ def _optuna() -> Any:
     try:
         import optuna
     except ImportError:
-        raise UsageRefused("a search needs Optuna, which is not installed; type `uv sync --group search`, or train without --budget.") from None
+        raise UsageRefused("a search needs Optuna, which is not installed; type `uv sync --extra search`, or train without --budget.") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.access import LOCAL, Who
 from serving.api.cursor import Cursor, digest_of
 from serving.api.problem import Problem, clip, invalid
 from serving.api.published import Published, View
@@ -48,6 +49,22 @@ def published(request: Request) -> Published:
     return runs
 
 
+def who(request: Request) -> Who:
+    """Who is asking, as the guard found out."""
+    caller: Who = getattr(request.state, "who", LOCAL)
+    return caller
+
+
+def standing(request: Request) -> View:
+    """The run that stands, with the merchants that the caller may see and no others: what every endpoint reads.
+
+    Raises
+    ------
+    Problem : no run is published.
+    """
+    return published(request).now().within(who(request))
+
+
 def asked(request: Request, kind: type[Asked]) -> Asked:
     """The parameters of a request, checked.
 
@@ -75,12 +92,12 @@ def place(request: Request, question: ListQuestion) -> Place:
     """
     digest = digest_of(request.url.path, question.model_dump(exclude={"cursor", "limit"}))
     if question.cursor is None:
-        return Place(published(request).now(), 0, question.limit, digest)
+        return Place(standing(request), 0, question.limit, digest)
     cursor = Cursor.read(question.cursor)
     if cursor.question != digest:
         raise Problem("invalid-request", "cursor belongs to another question; repeat its parameters, or leave the cursor out.")
     published(request).now()  # so that a newer run is noticed while an older one is paged
-    return Place(published(request).of(cursor.run_id), cursor.offset, question.limit, digest)
+    return Place(published(request).of(cursor.run_id).within(who(request)), cursor.offset, question.limit, digest)
 
 
 def answered(answer: BaseModel) -> Response:

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, Literal
 
 from features.errors import Refused
+from serving.access import Who
 from serving.api.problem import Problem
 from serving.lists import Listing, at_risk, growth, run_facts
 from serving.reasons.numbers import Lang
@@ -30,6 +31,13 @@ class View:
     def facts(self) -> dict[str, Any]:
         """Run, model, cutoff and currency, as every answer carries them."""
         return run_facts(self.run)
+
+    def within(self, who: Who) -> View:
+        """This run with nothing but the merchants that a caller may see."""
+        return self if who.sees_all else self._within(who)
+
+    def _within(self, who: Who) -> View:
+        raise NotImplementedError
 
     def _listing(
         self, kind: Literal["at_risk", "growth"], capacity: int | None, tier: str | None, owner: str | None, lang: Lang

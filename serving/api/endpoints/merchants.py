@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.api.asking import answered, asked, horizon_days, published
+from serving.api.asking import answered, asked, horizon_days, published, standing
 from serving.api.problem import Problem, clip, invalid
 from serving.api.published import View
 from serving.api.schemas import Lang, MerchantAnswer, Money, NoScore, PredictAnswer, Prediction, PredictQuestion, Question, Scores
@@ -24,7 +24,7 @@ MOST_BYTES = 1 << 20
 def merchant(request: Request) -> Response:
     """One merchant explained."""
     lang = asked(request, Question).lang
-    view, wanted = published(request).now(), request.path_params["merchant_id"]
+    view, wanted = standing(request), request.path_params["merchant_id"]
     if wanted not in view.run.merchants.index:
         raise Problem(
             "unknown-merchant",
@@ -66,7 +66,7 @@ def _prediction(merchant_id: str, row: dict[str, Any] | None, lang: Lang) -> Pre
 
 
 def _predicted(request: Request, question: PredictQuestion) -> Response:
-    view = published(request).now()
+    view = standing(request)
     found = predictions(view, question.merchant_ids, question.lang)
     return answered(PredictAnswer(**view.facts, horizon_days=horizon_days(view), predictions=found))
 
