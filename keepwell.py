@@ -15,6 +15,7 @@ import typer
 import features.commands as of_features
 import serving.acting_commands as of_acting
 import serving.commands as of_serving
+import serving.monitor_commands as of_monitoring
 import training.commands as of_training
 from features import shell
 from features.errors import Refused, UsageRefused
@@ -115,6 +116,7 @@ app.command()(of_serving.explain)
 app.command()(of_serving.benchmarks)
 app.command()(of_acting.record)
 app.command()(of_acting.proof)
+app.command()(of_monitoring.monitor)
 app.command()(of_serving.serve)
 app.add_typer(of_serving.rules, name="rules")
 

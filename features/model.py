@@ -15,6 +15,7 @@ import pandas as pd
 
 from features.activation import Activation
 from features.churn_model import CHURN_SCORES, RANGE, RISKS, ChurnModel
+from features.drift import Reference
 from features.lifetime import Lifetime
 from features.trees import Array, Encoding, Head, encoded, logistic, plain_json
 from features.value_model import ValueModel
@@ -36,6 +37,8 @@ class Model:
     card: Mapping[str, Any]
     lifetime: Lifetime = field(default_factory=Lifetime)
     activation: Activation = field(default_factory=Activation)
+    seen: Reference = field(default_factory=dict)
+    """What the merchants that it learnt from looked like, features and scores."""
 
     @property
     def features(self) -> list[str]:
@@ -80,6 +83,7 @@ class Model:
         lines = {name: {"slope": head.slope, "intercept": head.intercept} for name, head in self.heads.items()}
         files = {f"heads/{name}.txt": head.text.encode() for name, head in self.heads.items()}
         files |= {"calibration.json": plain_json({"heads": lines, "lifetime": asdict(self.lifetime)}), "card.json": plain_json(self.card)}
+        files |= {"seen.json": plain_json(self.seen)}
         return files | self.churn.to_files() | self.value.to_files() | self.activation.to_files()
 
     @classmethod
@@ -88,4 +92,5 @@ class Model:
         plain = json.loads(files["calibration.json"])
         heads = {name: Head(files[f"heads/{name}.txt"].decode(), **line) for name, line in plain["heads"].items()}
         parts = (ChurnModel.from_files(files), ValueModel.from_files(files), heads, json.loads(files["card.json"]))
-        return cls(*parts, Lifetime(**plain["lifetime"]), Activation.from_files(files))
+        seen = json.loads(files["seen.json"]) if "seen.json" in files else {}
+        return cls(*parts, Lifetime(**plain["lifetime"]), Activation.from_files(files), seen)

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from features import shell
+from features.errors import DataRefused
 from features.settings import read_settings
 from features.shell import AsJson, Config
-from features.snapshot import Market, day_number
+from features.snapshot import Market, day_date, day_number
 from serving.benchmark_commands import benchmarks
 from serving.explain import explain as explained
 from serving.explanation import explanation
@@ -22,6 +23,7 @@ from serving.ledger import Ledger
 from serving.lists import Listing, check_lang
 from serving.lists import at_risk as at_risk_list
 from serving.lists import growth as growth_list
+from serving.monitor import longest_pause
 from serving.nightly import run_once
 from serving.rule_commands import rules, rules_of
 from serving.run import Run, current_run, read_run
@@ -68,12 +70,24 @@ def published(config: Path, cutoff: str | None = None, rules_file: Path | None =
     chosen = rules_of(settings, rules_file)
     market = market or Market.open(config, shell.today())
     cutoff_day = market.source.end_day if day is None else day
+    _refuse_days_without_data(market, cutoff_day)
     given: dict[str, Any] = {"state_dir": settings.state_dir, "created_at": shell.now()}
     if not Ledger.is_made(settings):
         return run_once(market, cutoff_day, champion, chosen, partial(Ledger.open, settings), **given)
     with closing(Ledger.open(settings)) as ledger:
         return run_once(market, cutoff_day, champion, chosen, ledger, **given)
 
+
+
+def _refuse_days_without_data(market: Market, day: int) -> None:
+    """Refuse a cutoff after days of which nothing is known: they would be read as every merchant's silence."""
+    end, pause = market.source.end_day, longest_pause(market)
+    if day - end > pause:
+        raise DataRefused(
+            f"cutoff {day_date(day):%Y-%m-%d} lies {day - end} days after the data ends ({day_date(end):%Y-%m-%d}), and the platform was never "
+            f"without orders for more than {pause}: missing days would be read as merchants' silence. Bring the orders up to date, or use a "
+            f"cutoff on or before {day_date(end + pause):%Y-%m-%d}."
+        )
 
 
 def _list_command(name: str, made: Callable[..., Listing], doc: str) -> Callable[..., None]:

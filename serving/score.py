@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.drift import drift
 from features.errors import DataRefused
-from features.snapshot import day_date, day_number
+from features.snapshot import Market, day_date, day_number
 from serving.benchmarks import traits_of
 from serving.calls import call_list, growth_list, worth_acting
 from serving.ledger import Entry
@@ -25,6 +26,7 @@ from serving.overrides import overridden
 from serving.reasons import reasons
 from serving.rules import Graded, Rules, setting_values
 from serving.rules.team import Team
+from serving.weeks import TABLE, weeks_of
 
 EXPLAINED = 2000
 IDENTITY = ("name", "owner", "industry", "region", "scale", "parent_id")
@@ -90,6 +92,9 @@ def score(
     items = graded.items.reset_index()
     tables = {"merchants": merchants.reset_index(), "reasons": told, "warnings": warnings, "scorecard": items}
     tables["traits"] = traits_of(frame).reset_index()
+    tables["drift"] = drift(getattr(model, "seen", {}), joined[why["no_score"].isna().to_numpy()])
+    if isinstance(market, Market):  # a stand-in has no events to add up
+        tables[TABLE] = weeks_of(market, moment).loc[frame.index].reset_index()
     return Scored(header, tables, entry)
 
 

@@ -264,7 +264,7 @@ COMMANDS: dict[str, tuple[int, tuple[str, ...], str]] = {
     "a cutoff that is no day": (2, ("score", "--cutoff", "2024-02-30"), "cutoff '2024-02-30' is not a date; write it as 2026-06-01."),
     "a cutoff at noon": (2, ("score", "--cutoff", "2024-06-01 12:00"), "is not a midnight; give a date like 2024-06-01."),
     "a cutoff before everything": (3, ("score", "--cutoff", "2020-01-01"), "no merchant is known before 2020-01-01; score at a later cutoff."),
-    "a cutoff after everybody": (3, ("score", "--cutoff", "2030-01-01"), "nobody can be scored; check the cutoff and active_days."),
+    "a cutoff after everybody": (3, ("score", "--cutoff", "2030-01-01"), "missing days would be read as merchants' silence. Bring the orders up to date"),
     "a snapshot at no date": (2, ("features", "build", "--cutoff", "x"), "cutoff 'x' is not a date; write it as 2026-06-01."),
     "no test cutoff": (2, ("backtest",), "no cutoff was given; write --cutoffs 2011-05-01,2011-06-01."),
     "a test cutoff that is no date": (2, ("backtest", "--cutoffs", "2024-11-01,soon"), "cutoff 'soon' is not a date; write it as 2026-06-01."),

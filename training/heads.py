@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from features.btyd import NEEDS
+from features.drift import reference
 from features.errors import DataRefused
 from features.lifetime import Lifetime
 from features.model import Model
@@ -52,7 +53,8 @@ def fit(data: Dataset, settings: Settings, about: dict[str, Any], now: Now | Non
         money = value.fit(data, settings, matrix.rows, churn.unseen, fold, now.day, today)
         heads = outlook.result()
     terms = lifetime(settings, money)
-    return Model(churn.model, money, heads, card(data, settings, matrix, churn) | about, terms)
+    seen = reference(data.features[list(matrix.names)].assign(churn_risk=churn.unseen))
+    return Model(churn.model, money, heads, card(data, settings, matrix, churn) | about, terms, seen=seen)
 
 
 def lifetime(settings: Settings, money: ValueModel) -> Lifetime:
