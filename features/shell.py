@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -81,14 +81,30 @@ def heading(text: str) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    write_together({path: content})
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write files that belong together: none takes its place before all of them are written.
+
+    Raises
+    ------
+    UsageRefused
+        One cannot be written; those that stood there stand unchanged.
+    """
+    partials = {path: path.with_name(f".{path.name}.partial-{os.getpid()}") for path in files}
+    path = Path()
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        for path, content in files.items():
+            partials[path].write_bytes(content)
+        for path, partial in partials.items():
+            partial.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise UsageRefused(f"{path} cannot be written ({error.strerror}); name a file in a directory that exists.") from None
+    finally:
+        for partial in partials.values():
+            with suppress(OSError):
+                partial.unlink()
 
 
 def refuse_unless_writable(directory: Path) -> None:

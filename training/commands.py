@@ -157,14 +157,13 @@ def run_backtest(
     What was measured, as in `metrics.json`.
     """
     from training.backtested import backtested
-    from training.report import write_report
+    from training.report import report_html
 
     shell.refuse_unless_writable(out)
     market = Market.open(config, shell.today())
     predictions, evaluation, context = backtested(market, cutoffs, grade, command, tell, peers=peers)
-    out.mkdir(parents=True, exist_ok=True)
-    shell.write_atomically(out / "predictions.parquet", predictions.to_parquet(index=False))
     text = json.dumps(evaluation, indent=1, sort_keys=True, allow_nan=False)
-    shell.write_atomically(out / "metrics.json", text.encode())
-    write_report(out / "report.html", context)
+    files = {"predictions.parquet": predictions.to_parquet(index=False), "metrics.json": text.encode(), "report.html": report_html(context).encode()}
+    out.mkdir(parents=True, exist_ok=True)
+    shell.write_together({out / name: content for name, content in files.items()})
     return evaluation

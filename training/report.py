@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from features import shell
 from training import charts, findings
 
 
@@ -46,13 +47,20 @@ class Context:
 
 def write_report(path: Path, context: Context) -> Path:
     """Write the page in one piece: a report that exists is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shell.write_atomically(path, report_html(context).encode())
+    return path
+
+
+def report_html(context: Context) -> str:
+    """The page as text."""
     rows = context.evaluation["cutoffs"]
     tables = context.evaluation["calibration"]
     named = {name: table for name, table in tables.items() if name != "all"} | ({"all together": tables["all"]} if len(rows) > 1 else {})
     end = charts.nice_top(max(max(row["predicted"], row["observed"]) for table in tables.values() for row in table))
     ahead = findings.beside(context.evaluation)
     page = _environment().get_template("report.html.jinja")
-    text = page.render(
+    return page.render(
         context=context,
         evaluation=context.evaluation,
         mean=context.evaluation["mean"],
@@ -68,10 +76,6 @@ def write_report(path: Path, context: Context) -> Path:
         columns=[column for column in COLUMNS if column[0] in context.evaluation["mean"]],
         share_bar=charts.share_bar,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    return partial.replace(path)
 
 
 COLUMNS = [
