@@ -105,10 +105,21 @@ def _training_text(done: Any) -> str:
         [
             f"Challenger {done.model_version} (version {done.mlflow_version} in MLflow), judged out of time:",
             backtest_text(done.evaluation),
+            *_search_text(done.card.get("search")),
             *(f"- {reason}" for reason in done.verdict.reasons),
             verdict,
         ]
     )
+
+
+def _search_text(told: dict[str, Any] | None) -> list[str]:
+    """What a search came to."""
+    if not told:
+        return []
+    if not told["trials"]:
+        return [f"search: {told['note']}"]
+    came = "better ones were taken" if told["taken"] else "none is surely better, so the defaults stay"
+    return [f"search: {told['trials']} settings tried; log loss {told['loss']:.4f} at best, {told['default_loss']:.4f} by the defaults; {came}"]
 
 
 def promote(

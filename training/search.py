@@ -91,7 +91,8 @@ def _judged(best: Any, tried: dict[int, Array]) -> Found:
     """The best settings, if they beat the defaults, which were tried first, by more than two standard errors."""
     gain = tried[0] - tried[best.number]
     told = {"trials": len(tried), "loss": float(tried[best.number].mean()), "default_loss": float(tried[0].mean())}
-    return Found(dict(best.params) if beyond_chance(gain, 2) else {}, told)
+    taken = dict(best.params) if beyond_chance(gain, 2) else {}
+    return Found(taken, told | {"taken": bool(taken)})
 
 
 DEFAULTS = {name: (COMMON | HEADS["churn"])[name] for name in ("learning_rate", "num_leaves", "min_data_in_leaf", "rounds")} | {

@@ -31,7 +31,7 @@ def test_anything_else_is_refused(budget: str) -> None:
 
 def test_without_optuna_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(UsageRefused, match="uv sync --group search"):
+    with pytest.raises(UsageRefused, match="uv sync --extra search"):
         search(SimpleNamespace(), 0, 1)  # type: ignore[arg-type]
 
 
