@@ -94,7 +94,15 @@ ORDERS = (
     Sentence(
         "orders",
         True,
-        lambda f: f.orders_90d <= 4,
+        lambda f: f.orders_90d == 0,
+        "No order in 90 days",
+        "近90天没有订单",
+        lambda f: {},
+    ),
+    Sentence(
+        "orders",
+        True,
+        lambda f: (f.orders_90d >= 1) & (f.orders_90d <= 4),
         "Only {now:of order} in 90 days",
         "近90天仅{now:of order}单",
         lambda f: {"now": f.orders_90d},

@@ -154,7 +154,7 @@ def test_money_is_written_with_its_currency_in_both_languages() -> None:
 def wild(merchants: int) -> pd.DataFrame:
     """Snapshots of every feature with all that may go wrong in them."""
     rng = np.random.default_rng(0)
-    special = np.array([np.nan, 0, 1, -1, -0.3, 0.98, 1e-3, 2, 7, 40, 1e6], np.float32)
+    special = np.array([np.nan, 0, 1, -1, -400, -0.3, 0.98, 1e-3, 2, 7, 40, 1e6], np.float32)
     columns = {}
     for name, one in catalogue().items():
         if one.is_text:
