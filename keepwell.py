@@ -13,9 +13,11 @@ import pandas as pd
 import typer
 
 import features.commands as of_features
+import serving.access.commands as of_access
 import serving.acting_commands as of_acting
 import serving.commands as of_serving
 import serving.monitor_commands as of_monitoring
+import serving.portfolio_commands as of_portfolio
 import training.commands as of_training
 from features import shell
 from features.errors import Refused, UsageRefused
@@ -97,6 +99,44 @@ def backtest(
     shell.answer(found | {"out": str(out)}, as_json, text)
 
 
+@app.command()
+def replay(
+    config: Config = None,
+    first: Annotated[str | None, typer.Option("--from", help="The first day; by default as early as a model could be trained.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="The last day; by default the day after the last order.")] = None,
+    every: Annotated[str, typer.Option(help="Days from one run to the next.")] = "7d",
+    retrain: Annotated[str, typer.Option(help="When a new model is trained: month, once, or every so many days, such as 28d.")] = "month",
+    out: Annotated[Path | None, typer.Option(help="A directory for replay.json, weeks.csv and warnings.parquet.")] = None,
+    rules_file: of_serving.RulesFile = None,
+    truth: Annotated[Path | None, typer.Option(help="The truth.parquet of a made-up market: who was made to leave, and when.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Weekly runs over the past months, each with what was known then: warnings a week, how right and how early they were, tier changes."""
+    import serving.replay_commands as of_replay
+    from features.snapshot import Market, day_number
+    from training.replayed import Retrained, replayed_days, step_of, training_days
+
+    step = step_of(every, "--every")
+    with shell.working("replay", as_json) as tell:
+        if out is not None:
+            shell.refuse_unless_writable(out)
+        market = Market.open(shell.config_path(config), shell.today())
+        rules = of_serving.rules_of(market.settings, rules_file)
+        asked = [None if day is None else day_number(day) for day in (first, last)]
+        days = replayed_days(market, asked[0], asked[1], step)
+        models = Retrained(market, training_days(days, retrain), tell)
+        facts, done = of_replay.replayed(market, days, models, rules, tell, truth)
+    facts |= {"notes": models.notes}
+    if out is not None:
+        of_replay.write(out, facts, done)
+    if as_json:
+        shell.print_json(facts)
+        return
+    of_replay.show(facts)
+    if out is not None:
+        shell.line(f"Wrote replay.json, weeks.csv and warnings.parquet to {out}.")
+
+
 def _grade(frame: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     from serving.rules import grade, setting_values
 
@@ -114,11 +154,13 @@ app.command("at-risk")(of_serving.at_risk)
 app.command()(of_serving.growth)
 app.command()(of_serving.explain)
 app.command()(of_serving.benchmarks)
+app.command("portfolio")(of_portfolio.show_portfolio)
 app.command()(of_acting.record)
 app.command()(of_acting.proof)
 app.command()(of_monitoring.monitor)
 app.command()(of_serving.serve)
 app.add_typer(of_serving.rules, name="rules")
+app.add_typer(of_access.keys, name="keys")
 
 
 def main() -> None:

@@ -190,14 +190,13 @@ class ChurnModel:
         """Exact contributions to the log-odds of `churn_risk`: one column per feature and `base`."""
         rows = self.encoding.rows(frame)
         total = np.mean([tree.contributions(rows) for tree in self.trees], axis=0) * self.blend.trees
-        parts = pd.DataFrame(total, index=frame.index, columns=[*self.features, "base"])
+        columns = [*self.features, "base"]
         if self.linear:
-            columns = [*self.linear.names, "base"]
-            _add(parts, columns, self.blend.linear * self.linear.contributions(frame))
+            columns, total = _added(columns, total, [*self.linear.names, "base"], self.blend.linear * self.linear.contributions(frame))
         if self.rhythm:
-            _add(parts, [*CAUSES, "base"], self.blend.rhythm * self.rhythm.contributions(frame))
-        parts["base"] += self.blend.intercept + self.blend.level
-        return parts
+            columns, total = _added(columns, total, [*CAUSES, "base"], self.blend.rhythm * self.rhythm.contributions(frame))
+        total[:, columns.index("base")] += self.blend.intercept + self.blend.level
+        return pd.DataFrame(total, index=frame.index, columns=columns)
 
     def to_files(self) -> dict[str, bytes]:
         """JSON and LightGBM text."""
@@ -238,9 +237,13 @@ def tree_files(count: int) -> tuple[str, ...]:
     return tuple(f"heads/churn{'' if place == 0 else f'_{place + 1}'}.txt" for place in range(count))
 
 
-def _add(parts: pd.DataFrame, names: list[str], more: Array) -> None:
-    for place, name in enumerate(names):
-        parts[name] = parts[name] + more[:, place] if name in parts else more[:, place]
+def _added(columns: list[str], parts: Array, names: list[str], more: Array) -> tuple[list[str], Array]:
+    """Contributions (n, columns) and more of them by name, those of new names in columns of their own."""
+    every = list(dict.fromkeys([*columns, *names]))
+    total = np.zeros((len(parts), len(every)))
+    total[:, : len(columns)] = parts
+    total[:, [every.index(name) for name in names]] += more
+    return every, total
 
 
 def _tuple(value: Any) -> Any:

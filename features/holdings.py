@@ -17,7 +17,7 @@ import pandas as pd
 from features.cells import Kernel
 from features.engines import Engine
 from features.program import Plan
-from features.tiles import EntityDays, Need, Rows, Tiles, entities_from, entities_of_rows, entity_sql, tile_sql, tiles_from, tiles_of_rows
+from features.tiles import EntityDays, Need, Tiles, entities_from, entity_sql, tile_sql, tiles_from
 from features.verbs import Measure
 
 CELLS = 65_536
@@ -69,9 +69,9 @@ class Holdings:
     def _code_of_group(self) -> dict[str, dict[Any, int]]:
         return {name: dict(zip(self.attributes[name], codes.tolist(), strict=True)) for name, codes in self._group_codes.items()}
 
-    def group_of(self, by: str | None, profile: Mapping[str, Any]) -> int:
-        """The group of a merchant that is not held, by its own attributes; -1 where nobody shares it."""
-        return 0 if by is None else self._code_of_group[by].get(profile.get(by), -1)
+    def group_codes_of(self, by: str) -> dict[Any, int]:
+        """The code of each group by an attribute; of those who have none it is -1."""
+        return self._code_of_group[by]
 
     def groups(self, by: str | None, day: int, codes: np.ndarray) -> np.ndarray:
         """Group (n,) of some merchants by an attribute, -1 where it is missing or not known before `day`."""
@@ -150,23 +150,3 @@ class Holdings:
 def texts(values: np.ndarray) -> np.ndarray:
     """Texts (n,) with None where missing."""
     return np.where(pd.isna(values), np.array(None), values)
-
-
-def inline_kernel(events: Mapping[str, Rows], profile: Mapping[str, Any], known: int, day: int, plan: Plan) -> Kernel:
-    """The kernel of one merchant whose events came with the request.
-
-    Parameters
-    ----------
-    events : by stream, its integer rows as `features.tables` describes them, `merchant` all zero; streams left out are empty.
-    profile : attributes by name; those left out are missing.
-    """
-    nothing = {name: np.zeros(0, np.int64) for name in ("merchant", "day", "seen")}
-    tiles: dict[str, Tiles] = {}
-    entities: dict[tuple[str, str], EntityDays] = {}
-    for stream, need in (ALWAYS | dict(plan.needs)).items():
-        read = {*need.entities, *(name for one in need.measures for name in (one.field, *(test[0] for test in one.where)) if name)}
-        rows = events.get(stream) or nothing | dict.fromkeys(read, nothing["day"])
-        tiles[stream] = tiles_of_rows(rows, need.measures)
-        entities |= {(stream, name): entities_of_rows(rows, name) for name in need.entities}
-    attributes = {name: np.array([value if isinstance(value, str) or value is None else float(value)]) for name, value in profile.items()}
-    return Kernel(1, np.array([day]), tiles, entities, attributes, np.array([known]))

@@ -10,7 +10,8 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -107,6 +108,45 @@ class Mlflow(_Section):
     artifact_location: str | None = None
 
 
+class Serve(_Section):
+    """What `keepwell serve` answers to, and how much it takes on."""
+
+    allowed_hosts: list[str] = []
+    session_hours: Annotated[int, Field(ge=1, le=720)] = 12
+    body_mib: Annotated[int, Field(ge=1, le=1024)] = 16
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    requests_at_once: Annotated[int, Field(ge=1, le=10_000)] = 64
+    log: Literal["problems", "requests"] = "problems"
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _plain_names(cls, names: list[str]) -> list[str]:
+        wrong = next((name for name in names if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\]", name.lower())), None)
+        if wrong is not None:
+            raise ValueError(f'must hold names without scheme, port or path, such as "keepwell.example.com", not "{wrong}"')
+        return [name.lower() for name in names]
+
+
+class Webhooks(_Section):
+    """Whom `keepwell score` and `keepwell serve` tell of new warnings. The secret is in an environment variable, never in the file."""
+
+    url: str | None = None
+    secret_env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] = "KEEPWELL_WEBHOOK_SECRET"
+    kinds: list[str] | None = None
+    owners: list[str] | None = None
+    regions: list[str] | None = None
+    allow_private: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _https_or_here(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if value is not None and (not parts.hostname or parts.username or parts.fragment or not (is_here or parts.scheme == "https")):
+            raise ValueError('must be an https address without a user, such as "https://crm.example.com/keepwell"; http only on this machine')
+        return value
+
+
 TableSource = FileSource | QuerySource
 
 
@@ -120,6 +160,8 @@ class Settings(_Section):
     timeline: Timeline = Timeline()
     state: State = State()
     mlflow: Mlflow = Mlflow()
+    serve: Serve = Serve()
+    webhooks: Webhooks = Webhooks()
     path: Path
 
     @property
@@ -141,6 +183,8 @@ SECTIONS: dict[str, type[BaseModel] | None] = {
     "timeline": Timeline,
     "state": State,
     "mlflow": Mlflow,
+    "serve": Serve,
+    "webhooks": Webhooks,
 }
 EXPECTED: dict[str, str] = {
     "currency": 'must be a currency code of three capital letters, such as "EUR"',

@@ -22,7 +22,8 @@ from features.engines import DuckEngine
 from features.errors import UsageRefused, did_you_mean
 from features.grid import Grid, framed
 from features.halves import alternately
-from features.holdings import Holdings, inline_kernel
+from features.holdings import Holdings
+from features.inline import Context, snapshot_of_rows
 from features.kernel import run
 from features.peers import PeerTables, compared, tables_at
 from features.program import Plan, base_of
@@ -165,22 +166,25 @@ class Market:
 
         Parameters
         ----------
-        events, profile : see `features.holdings.inline_kernel`.
+        events, profile : by stream its rows, and by name its attributes: see `features.inline.snapshot_of_rows`.
         known : when the merchant became known; by default long ago.
         """
-        day = day_number(cutoff)
-        plan = self._plan(self._all_names)
-        attributes = dict.fromkeys(self.held.attributes) | {"joined": np.nan} | dict(profile)
-        since = 0 if known is None else day_number(known)
-        kernel = inline_kernel(events, attributes, since, day, plan)
-        told = attributes if since < day else {}
-        texts = {name: np.array([told.get(source)], dtype=object) for name, source in plan.texts.items()}
-        grid = Grid.of(plan, (1, 1))
-        grid.fill(slice(0, 1), run(kernel, plan.own), plan.own)
-        group = {node.by: self.held.group_of(node.by, told) for node in plan.peers}
-        self._among_peers(kernel.cutoffs, plan, grid, lambda by, _: np.array([group[by]]))
-        cells = grid.cells(np.array([0]), np.array([0]), self._all_names)
-        return framed(cells, texts, self._all_names, pd.Index(["inline"], dtype=object, name="merchant_id"))
+        context = self.context(cutoff)
+        given = dict.fromkeys(self.held.attributes) | {"joined": np.nan} | dict(profile)
+        attributes = {name: np.array([value if isinstance(value, str) or value is None else float(value)]) for name, value in given.items()}
+        return snapshot_of_rows(context, events, attributes, np.array([0 if known is None else day_number(known)]), ["inline"])
+
+    def context(self, cutoff: Cutoff) -> Context:
+        """What merchants that the source does not hold are compared with at a cutoff; it can be published and read without the source."""
+        day, plan = day_number(cutoff), self._plan(self._all_names)
+        self._keep_peers(np.array([day]), plan, None)
+        tables = self._peers.get((day, plan.peer_key), {})
+        groups = {node.by: self.held.group_codes_of(node.by) for node in plan.peers if node.by is not None}
+        settings, streams = self.settings, self.source.streams
+        has_merchants = "merchants" in settings.source
+        context = Context(day, settings.timeline.timezone, self.features, streams, (*self.held.attributes,), has_merchants, tables, groups)
+        context.__dict__["plan"] = plan  # compiled once for all contexts of this market
+        return context
 
     def tiles(self, stream: str, measures: Sequence[Measure]) -> Tiles:
         """The tiles of a stream for all merchants, the kept ones together."""

@@ -6,6 +6,8 @@ Tables are read one after the other, refused with one sentence or turned into in
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -71,6 +73,26 @@ def read_source(path: Path, *, today: date | None = None) -> Source:
             streams.view(connection, table, given[table], _clock(connection, settings, table, given[table]))
             checker.check(table, given[table])
     return _assembled(connection, settings, checker, given)
+
+
+@contextmanager
+def again(source: Source, table: str) -> Iterator[dict[str, Cell]]:
+    """A checked table once more, for what no stream holds: inside, `read_<table>` is there as `features.streams.view` makes it.
+
+    Yields its cells by name. Whoever reads it keeps to what was known before a cutoff, as features do.
+    """
+    connection, settings = source.connection, source.settings
+    intake.take_in(connection, settings, table)
+    try:
+        with intake.reading(table, settings.source[table]):
+            cells = cells_of(connection, table, settings.source[table], [])
+            streams.view(connection, table, cells, _clock(connection, settings, table, cells))
+            try:
+                yield cells
+            finally:
+                connection.execute(f'DROP VIEW "read_{table}"')
+    finally:
+        intake.drop(connection, f"raw_{table}")
 
 
 def _clock(connection: duckdb.DuckDBPyConnection, settings: Settings, table: str, cells: dict[str, Cell]) -> Clock:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing import parent_process
 from typing import Any
 
 import lightgbm as lgb
@@ -45,7 +46,8 @@ class Head:
 
 
 def _threads(rows: np.ndarray) -> int:
-    return 1 if len(rows) <= FEW_ROWS else 0
+    """One in a forked process too: OpenMP would wait there for threads that a fork does not copy."""
+    return 1 if len(rows) <= FEW_ROWS or parent_process() is not None else 0
 
 
 def logistic(raw: np.ndarray) -> Array:
@@ -86,12 +88,12 @@ class Encoding:
 def encoded(frame: pd.DataFrame, features: list[str], categories: Mapping[str, list[str]]) -> Array:
     """Float64 matrix (n, features); texts become their place in the saved list, unknown and missing ones NaN."""
     rows = np.empty((len(frame), len(features)))
+    numbers = [place for place, name in enumerate(features) if name not in categories]
+    rows[:, numbers] = frame[[features[place] for place in numbers]].to_numpy(float)
     for place, name in enumerate(features):
         if name in categories:
             codes = pd.Index(categories[name]).get_indexer(pd.Index(frame[name], dtype=object))
             rows[:, place] = np.where(codes < 0, np.nan, codes)
-        else:
-            rows[:, place] = frame[name].to_numpy(float)
     return rows
 
 

@@ -90,19 +90,29 @@ def every_group(merchants: pd.DataFrame, most: int = 3) -> pd.DataFrame:
     return pd.concat(parts).reset_index() if parts else merchants.iloc[:0].reset_index()
 
 
-def apart(traits: pd.DataFrame, merchant: str, peers: pd.Index, best: pd.Index) -> list[Apart]:
+Spread = tuple[np.ndarray, np.ndarray]
+
+
+def spread_of(traits: pd.DataFrame) -> Spread:
+    """P10 and P90 of each trait."""
+    low, high = (traits.quantile(share).to_numpy(np.float64) for share in (0.1, 0.9))
+    return low, high
+
+
+def apart(traits: pd.DataFrame, merchant: str, peers: pd.Index, best: pd.Index, spread: Spread | None = None) -> list[Apart]:
     """Where the benchmark merchants are better than one, the widest gap first.
 
     Parameters
     ----------
     traits : of all merchants, as `traits_of` has them.
+    spread : that of the peers' traits, where it is known already.
 
     The exemplars' median is compared with the merchant's own number, in spreads of the peers (P90 − P10; the merchant's own number must be
     known).
     """
     names = list(map(str, traits.columns))
     own, theirs = traits.loc[[merchant]].to_numpy(np.float64)[0], traits.loc[best].median().to_numpy(np.float64)
-    low, high = (traits.loc[peers].quantile(share).to_numpy(np.float64) for share in (0.1, 0.9))
+    low, high = spread_of(traits.loc[peers]) if spread is None else spread
     sign = np.array([TRAITS[name] for name in names])
     gaps = np.divide(sign * (theirs - own), high - low, out=np.zeros(len(names)), where=high > low)
     found = [Apart(*one) for one in zip(names, own.tolist(), theirs.tolist(), gaps.tolist(), strict=True) if one[3] >= TOLD]
@@ -118,11 +128,12 @@ def compared(run: Run, merchant: str, lang: Lang = "en") -> dict[str, Any]:
     """
     if merchant not in run.merchants.index:
         raise UsageRefused(f"merchant {merchant!r} is not in run {run.run_id}; take an id of keepwell at-risk or of your merchants table.")
-    peers, group = peers_of(run.merchants, merchant)
+    needed = [name for name in (*GROUPS[0], "churn_risk", "stage", "points", "tier") if name in run.merchants]
+    peers, group = peers_of(run.once("benchmarked", lambda: run.merchants[needed]), merchant)
     best = exemplars(peers.drop(index=merchant, errors="ignore"))
-    traits = run.table("traits").set_index("merchant_id")
-    row = run.merchants.loc[merchant]
-    rows = [] if best.empty else apart(traits, merchant, peers.index, best.index)
+    traits, row = run.indexed("traits"), run.merchants.loc[merchant]
+    like_it = ("spread", *(row[name] for name in group), len(group))
+    rows = [] if best.empty else apart(traits, merchant, peers.index, best.index, run.once(like_it, lambda: spread_of(traits.loc[peers.index])))
     return {
         "like_it": {name: row[name] for name in group},
         "peers": len(peers),

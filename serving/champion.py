@@ -57,10 +57,19 @@ def load_champion(state_dir: Path, *, timeout: float = 120, model: str = MODEL) 
     """
     pointer = champion_pointer(state_dir)
     path = Path(state_dir) / "bundles" / str(pointer["model_version"])
-    files = checked_bundle(path)
-    _try_in_child(path, timeout, model)
+    files = _tried(path, timeout, model)
     card = json.loads(files["card.json"]) if "card.json" in files else {}
     return Champion(_reader(model).from_files(files), str(pointer["model_version"]), path, card, pointer)
+
+
+def load_bundle(path: Path, *, timeout: float = 120, model: str = MODEL) -> Any:
+    """The model of a bundle that need not be the champion any more, after the same checks.
+
+    Raises
+    ------
+    ModelRefused : it is not there, or did not pass.
+    """
+    return _reader(model).from_files(_tried(path, timeout, model))
 
 
 def champion_pointer(state_dir: Path) -> dict[str, Any]:
@@ -142,6 +151,12 @@ def golden_frame(features: Mapping[str, list[Any]]) -> pd.DataFrame:
 def _reader(model: str) -> Any:
     module, _, name = model.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _tried(path: Path, timeout: float, model: str) -> dict[str, bytes]:
+    files = checked_bundle(path)
+    _try_in_child(path, timeout, model)
+    return files
 
 
 def _try_in_child(path: Path, timeout: float, model: str) -> None:

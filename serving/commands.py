@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 
 from features import shell
-from features.errors import DataRefused
-from features.settings import read_settings
+from features.errors import DataRefused, Refused, UsageRefused, did_you_mean
+from features.settings import Settings, read_settings
 from features.shell import AsJson, Config
 from features.snapshot import Market, day_date, day_number
+from serving.access.binding import access_of, when_made
 from serving.benchmark_commands import benchmarks
+from serving.chains import at_risk_by_chain, growth_by_chain
 from serving.explain import explain as explained
 from serving.explanation import explanation
 from serving.export import to_json, to_table, write_list
@@ -25,14 +29,18 @@ from serving.lists import at_risk as at_risk_list
 from serving.lists import growth as growth_list
 from serving.monitor import longest_pause
 from serving.nightly import run_once
+from serving.override_words import in_force, override_facts, with_overrides
 from serving.rule_commands import rules, rules_of
 from serving.run import Run, current_run, read_run
+from serving.webhooks.sender import Background, Sender
 
 __all__ = ["benchmarks", "rules"]
 Lang = Annotated[str, typer.Option(help="en or zh.")]
 Capacity = Annotated[int | None, typer.Option(help="How many merchants the team can act on.")]
 Out = Annotated[Path | None, typer.Option(help="A .csv, .xlsx or .json file to write instead of showing the list.")]
 Tier = Annotated[str | None, typer.Option(help="Only this tier.")]
+By = Annotated[str, typer.Option(help="merchant, or chain: stores rolled up to their parent.")]
+BYS = ("merchant", "chain")
 Owner = Annotated[str | None, typer.Option(help="Only the merchants of this account manager.")]
 RulesFile = Annotated[
     Path | None, typer.Option("--rules", help="A rules.toml; by default the one beside the configuration, else the built-in.")
@@ -64,6 +72,7 @@ def published(config: Path, cutoff: str | None = None, rules_file: Path | None =
     from serving.champion import load_champion
 
     settings = read_settings(config)
+    sender = Sender.of(settings.webhooks, os.environ, shell.now)
     day = None if cutoff is None else day_number(cutoff)
     shell.refuse_unless_writable(settings.state_dir)
     champion = load_champion(settings.state_dir)
@@ -73,9 +82,14 @@ def published(config: Path, cutoff: str | None = None, rules_file: Path | None =
     _refuse_days_without_data(market, cutoff_day)
     given: dict[str, Any] = {"state_dir": settings.state_dir, "created_at": shell.now()}
     if not Ledger.is_made(settings):
-        return run_once(market, cutoff_day, champion, chosen, partial(Ledger.open, settings), **given)
-    with closing(Ledger.open(settings)) as ledger:
-        return run_once(market, cutoff_day, champion, chosen, ledger, **given)
+        run = run_once(market, cutoff_day, champion, chosen, partial(Ledger.open, settings), **given)
+    else:
+        with closing(Ledger.open(settings)) as ledger:
+            run = run_once(market, cutoff_day, champion, chosen, ledger, **given)
+    if sender is not None:
+        with closing(Ledger.open(settings)) as ledger:
+            sender.all_due(ledger)
+    return run
 
 
 
@@ -90,28 +104,41 @@ def _refuse_days_without_data(market: Market, day: int) -> None:
         )
 
 
-def _list_command(name: str, made: Callable[..., Listing], doc: str) -> Callable[..., None]:
-    """A command that shows one of the lists."""
+def _list_command(name: str, made: Callable[..., Listing], by_chain: Callable[..., Listing], doc: str) -> Callable[..., None]:
+    """A command that shows one of the lists, by merchant or by chain."""
 
     def command(
         config: Config = None,
         capacity: Capacity = None,
         tier: Tier = None,
         owner: Owner = None,
+        by: By = "merchant",
         lang: Lang = "en",
         out: Out = None,
         as_json: AsJson = False,
     ) -> None:
-        run = current_run(read_settings(shell.config_path(config)).state_dir)
-        listing = made(run, capacity=_rows(capacity, out, as_json), tier=tier, owner=owner, lang=check_lang(lang))
-        show(listing, out, as_json)
+        if by not in BYS:
+            raise UsageRefused(f"--by {by!r} is not a way to list; {did_you_mean(by, BYS)}")
+        settings = read_settings(shell.config_path(config))
+        run = current_run(settings.state_dir)
+        listing = (by_chain if by == "chain" else made)(run, capacity=_rows(capacity, out, as_json), tier=tier, owner=owner, lang=check_lang(lang))
+        show(with_overrides(listing, run, _overrides(settings)), out, as_json)
 
     command.__name__, command.__doc__ = name, doc
     return command
 
 
-at_risk = _list_command("at_risk", at_risk_list, "Who to act on first, by expected profit of acting.")
-growth = _list_command("growth", growth_list, "Who deserves support: more than average chance to grow, by the value of the growth.")
+at_risk = _list_command("at_risk", at_risk_list, at_risk_by_chain, "Who to act on first, by expected profit of acting.")
+growth = _list_command("growth", growth_list, growth_by_chain, "Who deserves support: more than average chance to grow, by the value of the growth.")
+
+
+def _overrides(settings: Settings, merchant: str | None = None) -> pd.DataFrame:
+    """What people have overridden, as far as there is a ledger that says so: the list stands without it too."""
+    with suppress(Refused, OSError):
+        if Ledger.is_made(settings):
+            with closing(Ledger.open(settings)) as ledger:
+                return in_force(ledger, merchant)
+    return pd.DataFrame({"merchant_id": []})
 
 
 def _rows(capacity: int | None, out: Path | None, as_json: bool) -> int | None:
@@ -122,7 +149,8 @@ def show(listing: Listing, out: Path | None = None, as_json: bool = False) -> No
     """A list on the terminal, as JSON, or in a file."""
     if out is not None:
         write_list(listing, out)
-        shell.answer({"out": str(out), "rows": len(listing.rows)}, as_json, f"Wrote {len(listing.rows):,} merchants to {out}.")
+        what = "chains" if "chain" in listing.rows else "merchants"
+        shell.answer({"out": str(out), "rows": len(listing.rows)}, as_json, f"Wrote {len(listing.rows):,} {what} to {out}.")
     elif as_json:
         typer.echo(to_json(listing).decode())
     else:
@@ -136,19 +164,23 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """One merchant: scores, reasons, scorecard, what moved since the last run, and the next action."""
-    state = read_settings(shell.config_path(config)).state_dir
-    run = current_run(state)
+    settings = read_settings(shell.config_path(config))
+    run = current_run(settings.state_dir)
     before = run.header.get("previous")
-    facts = explained(run, merchant, lang=check_lang(lang), previous=read_run(state, before) if before else None)
+    facts = explained(run, merchant, lang=check_lang(lang), previous=read_run(settings.state_dir, before) if before else None)
+    facts["overrides"] = override_facts(run, _overrides(settings, merchant), check_lang(lang))
     shell.answer(facts, as_json, explanation(facts, check_lang(lang)))
 
 
 def serve(
     config: Config = None,
-    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="An address of this machine; any but loopback needs keys, see `keepwell keys`.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 3000,
 ) -> None:
     """The API and the page over the published run."""
+    settings = read_settings(shell.config_path(config))
+    access = access_of(settings, host, os.environ, shell.now)
+    sender = Sender.of(settings.webhooks, os.environ, shell.now)
     from serving.service import serve as served
 
-    served(read_settings(shell.config_path(config)).state_dir, host, port)
+    served(settings.state_dir, host, port, access, None if sender is None else Background(sender, when_made(settings)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from features.errors import UsageRefused
 from serving.benchmarks import compared
 from serving.lists import closest, run_facts, words
+from serving.movement import moved_parts
 from serving.reasons.numbers import Lang
 from serving.reasons.plain import declared_words
 from serving.rules import parse_rules
@@ -71,6 +72,7 @@ def explain(run: Run, merchant: str, *, lang: Lang = "en", previous: Run | None 
         "warnings": _warnings(run, merchant, lang),
         "benchmarks": compared(run, merchant, lang) if "traits.parquet" in run.files else None,
         "action": plain(row[f"action_{lang}"]),
+        "movement": moved_parts(run, merchant),
         "moved": moved(run, previous, merchant) if previous else None,
     }
 
@@ -103,8 +105,8 @@ def plain(value: Any) -> Any:
 
 def _graded(run: Run, merchant: str, row: Any, lang: Lang) -> dict[str, Any]:
     """The scorecard line by line, the cheapest way to the next tier, and what the present tier gets."""
-    rules = parse_rules(run.rules_text)
-    items = run.table("scorecard").set_index("merchant_id").loc[merchant].to_dict()
+    rules = run.once("rules", lambda: parse_rules(run.rules_text))
+    items = run.indexed("scorecard").loc[merchant].to_dict()
     lines = rules.card({str(column): float(points) for column, points in items.items()})
     return {
         "scorecard": [_line(line, lang) for line in lines],
@@ -145,12 +147,19 @@ def _move(move: Move, lang: Lang) -> dict[str, Any]:
     return {"name": move.line.ladder.name, "words": avoid + _in(move.step.words, lang), "points": move.points, "effort": move.effort}
 
 
+def _of(run: Run, name: Literal["reasons", "warnings"], merchant: str) -> pd.DataFrame:
+    """A merchant's rows of a table."""
+    table: pd.DataFrame = getattr(run, name)
+    rows = run.once((name, "rows"), lambda: table.groupby("merchant_id", sort=False).indices)
+    return table.take(rows.get(merchant, []))
+
+
 def _in(words: Words, lang: Lang) -> str:
     return words.zh if lang == "zh" else words.en
 
 
 def _reasons(run: Run, merchant: str, lang: Lang) -> list[dict[str, Any]]:
-    told = run.reasons[run.reasons["merchant_id"] == merchant]
+    told = _of(run, "reasons", merchant)
     fields = {
         "head": "head",
         "direction": "direction",
@@ -158,11 +167,11 @@ def _reasons(run: Run, merchant: str, lang: Lang) -> list[dict[str, Any]]:
         "sentence": f"sentence_{lang}",
         "contribution": "contribution",
     }
-    return [{key: plain(row[name]) for key, name in fields.items()} for _, row in told.iterrows()]
+    return _records(told, fields)
 
 
 def _warnings(run: Run, merchant: str, lang: Lang) -> list[dict[str, Any]]:
-    raised = run.warnings[run.warnings["merchant_id"] == merchant]
+    raised = _of(run, "warnings", merchant)
     fields = {
         "kind": "kind",
         "severity": "severity",
@@ -171,4 +180,9 @@ def _warnings(run: Run, merchant: str, lang: Lang) -> list[dict[str, Any]]:
         "value": "value",
         "play": f"play_{lang}",
     }
-    return [{key: plain(row[name]) for key, name in fields.items()} for _, row in raised.iterrows()]
+    return _records(raised, fields)
+
+
+def _records(table: pd.DataFrame, fields: dict[str, str]) -> list[dict[str, Any]]:
+    columns = (table[name].tolist() for name in fields.values())
+    return [{key: plain(value) for key, value in zip(fields, row, strict=True)} for row in zip(*columns, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from serving.movement import movement_words
 from serving.reasons.numbers import Lang
 
 MOST_APART = 4
@@ -92,6 +93,7 @@ def explanation(facts: dict[str, Any], lang: Lang = "en") -> str:
     words = LINES[lang]
     name = f"{facts['name']} ({facts['merchant_id']})" if facts["name"] else facts["merchant_id"]
     lines = [words["who"].format(**facts | {"name": name})]
+    lines += [one["words"] for one in facts.get("overrides", [])]
     numbers = facts["scores"] | facts["money"] | {"currency": facts["currency"]}
     lines += [words["no score"].format(**facts)] if facts["no_score"] else [words[key].format(**numbers) for key in ("risk", "money")]
     lines += [words[key].format(**numbers) for key, names in MORE.items() if all(numbers.get(name) is not None for name in names)]
@@ -101,6 +103,8 @@ def explanation(facts: dict[str, Any], lang: Lang = "en") -> str:
     if facts["warnings"]:
         lines += [words["warnings"].format(warnings=words["; "].join(row["words"] for row in facts["warnings"]))]
     lines += [*_standing(facts, words), *_scorecard(facts, words), *_tier(facts, words), *_benchmarks(facts, words)]
+    raising = [row["sentence"] for row in facts["reasons"] if row["head"] == "churn" and row["direction"] == "raises"]
+    lines += movement_words(facts.get("movement"), facts["scores"].get("churn_risk"), raising, lang)
     if facts["moved"]:
         changes = [f"{key} {_plain(pair['from'])} → {_plain(pair['to'])}" for key, pair in facts["moved"]["changes"].items()]
         lines += [words["moved"].format(since=facts["moved"]["cutoff"], changes=", ".join(changes) or words["still"])]

@@ -30,7 +30,7 @@ INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")
 MOST_ROWS = 1_048_575
 LONGEST_CELL = 32_767
 NUMBER_FORMATS = {"money": "#,##0", "percent": "0%", "count": "0", "points": "0.0"}
-TOLD = ("merchant_id", "name", "reasons")
+TOLD = ("merchant_id", "chain", "name", "worst", "reasons")
 WHAT = {"en": "merchant, why, and what to do next", "zh": "商户、原因与下一步行动"}
 CALLING = (
     Column("calls", "calls", "联系", "count"),
@@ -166,7 +166,9 @@ def _flat(value: Any) -> Any:
 def _told(cells: dict[str, str]) -> Text:
     """A merchant's name and id, its reasons below one another, and what to do next."""
     named = cells.get("name") not in (None, "–")
-    heading = f"{cells['name']} · {cells['merchant_id']}" if named else cells["merchant_id"]
+    who = cells["merchant_id"] if "merchant_id" in cells else cells["chain"]
+    heading = f"{cells['name']} · {who}" if named else who
+    heading += f"\n{cells['worst']}" if cells.get("worst") not in (None, "", "–") else ""
     reasons = [f"· {reason}\n" for reason in cells["reasons"].split(BETWEEN)]
     return Text.assemble((f"{heading}\n", "bold"), *reasons, (f"→ {cells['action']}", "italic"))
 

@@ -105,9 +105,9 @@ def at_risk(run: Run, *, capacity: int | None = None, tier: str | None = None, o
     ------
     UsageRefused : a tier or owner that no merchant of the run has, or a capacity below one.
     """
-    _refuse_no_capacity(capacity)
+    refuse_no_capacity(capacity)
     team = team_of(run)
-    found = call_list(run.merchants, team, _only(run, run.merchants, tier, owner))
+    found = call_list(run.merchants, team, only(run, run.merchants, tier, owner))
     rows = cut_to(found.rows, capacity, team.capacity_per_owner)
     notes = _call_notes(run, found, rows, capacity, lang)
     table = calling(
@@ -118,9 +118,9 @@ def at_risk(run: Run, *, capacity: int | None = None, tier: str | None = None, o
 
 def growth(run: Run, *, capacity: int | None = None, tier: str | None = None, owner: str | None = None, lang: Lang = "en") -> Listing:
     """Who deserves support: scored merchants with more than the average chance to grow, by growth value; parameters as for `at_risk`."""
-    _refuse_no_capacity(capacity)
+    refuse_no_capacity(capacity)
     team = team_of(run)
-    found = growth_list(run.merchants, team, _only(run, run.merchants, tier, owner))
+    found = growth_list(run.merchants, team, only(run, run.merchants, tier, owner))
     rows = cut_to(found, capacity, team.capacity_per_owner)
     average = percent(float(run.merchants["growth_potential"].mean()), lang)
     note = {
@@ -175,7 +175,8 @@ def _leavers(run: Run) -> float:
     return float(run.header["counts"]["expected_leavers"])
 
 
-def _refuse_no_capacity(capacity: int | None) -> None:
+def refuse_no_capacity(capacity: int | None) -> None:
+    """Refuse a team that can act on nobody."""
     if capacity is not None and capacity < 1:
         raise UsageRefused(f"capacity {capacity} is less than one merchant; give the number that the team can act on.")
 
@@ -210,7 +211,13 @@ def closest(wrong: str, known: Sequence[str]) -> str:
     return f"there are {len(known):,}, such as {', '.join(known[:5])}."
 
 
-def _only(run: Run, merchants: pd.DataFrame, tier: str | None, owner: str | None) -> pd.DataFrame:
+def only(run: Run, merchants: pd.DataFrame, tier: str | None, owner: str | None) -> pd.DataFrame:
+    """The merchants of a tier and of an account manager.
+
+    Raises
+    ------
+    UsageRefused : one that no merchant of the run has.
+    """
     for name, wanted in (("tier", tier), ("owner", owner)):
         if wanted is None:
             continue

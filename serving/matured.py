@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -50,17 +52,22 @@ class Matured:
         return "ok" if apart <= SURE else "warn" if apart <= MERELY_NOISE else "alarm"
 
 
-def matured(ledger: Ledger, market: Market) -> list[Matured]:
+def matured(ledger: Ledger, market: Market, *, until: date | None = None, but: Container[str] = ()) -> list[Matured]:
     """The latest runs whose horizon has passed, oldest first; of several runs of one cutoff the last.
 
     A run whose model was trained on data from after its cutoff is left out: it knew what it tells.
+
+    Parameters
+    ----------
+    until : only runs of cutoffs up to this day. but : not these runs.
     """
     end = pd.Timestamp(market.source.end_day, unit="D")
     whole = ledger.table("runs").drop_duplicates("cutoff", keep="last")
     learnt = whole["model_version"].map({version: _trained_on(market, version) for version in whole["model_version"].unique()})
     whole = whole[~(pd.to_datetime(learnt) > whole["cutoff"])]
     over = whole[whole["cutoff"] + pd.Timedelta(days=horizon_end(market.settings)) <= end].sort_values("cutoff")
-    found = [_judged(ledger, market, run) for run in over.tail(LATEST).to_dict("records")]
+    over = over if until is None else over[over["cutoff"] <= pd.Timestamp(until)]
+    found = [_judged(ledger, market, run) for run in over.tail(LATEST).to_dict("records") if run["run_id"] not in but]
     return [one for one in found if one is not None]
 
 

@@ -18,10 +18,14 @@ from features.errors import UsageRefused, did_you_mean
 from serving.holdout import HOLD
 from serving.ledger import Ledger
 from serving.ledger.acts import OUTCOMES, Disposition, Override, lift, open_of, override, record, snooze
-from serving.ledger.schema import warnings
+from serving.ledger.handling import Said, handle, put_aside, undo
+from serving.ledger.once import Once, done_once
+from serving.ledger.schema import audit, warnings
 from serving.lists import closest
 from serving.overrides import FIELDS
 from serving.run import Run
+
+LONGEST_NAME = 200
 
 
 def known(run: Run, merchant_id: str) -> pd.Series:
@@ -37,7 +41,7 @@ def known(run: Run, merchant_id: str) -> pd.Series:
     return run.merchants.loc[[merchant_id]].iloc[0]
 
 
-def recorded(ledger: Ledger, run: Run, done: Disposition, at: str) -> dict[str, Any]:
+def recorded(ledger: Ledger, run: Run, done: Disposition, at: str, once: Once | None = None) -> dict[str, Any]:
     """Record what was done and what came of it, and close the warnings it settles.
 
     Parameters
@@ -47,8 +51,8 @@ def recorded(ledger: Ledger, run: Run, done: Disposition, at: str) -> dict[str, 
 
     Returns
     -------
-    `disposition_no`, `is_new` (False where the same was recorded under this key before), `closed` kinds, and `is_held_out`: the merchant was
-    to be left alone.
+    `disposition_no`, `is_new` (False where the same was recorded under this key before), `closed` kinds, `is_held_out`: the merchant was
+    to be left alone, and `entry_no`, the line of the audit that undoes it.
 
     Raises
     ------
@@ -64,17 +68,22 @@ def recorded(ledger: Ledger, run: Run, done: Disposition, at: str) -> dict[str, 
         raise UsageRefused("the key is empty, so nothing was recorded; give one of its own for each deed, or leave --key out.")
     if done.kind is not None:
         _check_kind(ledger, run, done.kind, done.merchant_id)
-    with ledger.writing() as connection:
+
+    def act() -> dict[str, Any]:
         made = record(connection, replace(done, outcome=outcome), at)
-    return {
-        "merchant_id": done.merchant_id,
-        "disposition_no": made.disposition_no,
-        "outcome": outcome,
-        "key": done.key,
-        "is_new": made.is_new,
-        "closed": list(made.closed),
-        "is_held_out": bool(row.get("arm") == HOLD),
-    }
+        return {
+            "merchant_id": done.merchant_id,
+            "disposition_no": made.disposition_no,
+            "outcome": outcome,
+            "key": done.key,
+            "is_new": made.is_new,
+            "closed": list(made.closed),
+            "is_held_out": bool(row.get("arm") == HOLD),
+            "entry_no": made.entry_no,
+        }
+
+    with ledger.writing() as connection:
+        return done_once(once, connection, act)
 
 
 def _check_kind(ledger: Ledger, run: Run, kind: str, merchant_id: str) -> None:
@@ -104,6 +113,85 @@ def snoozed(ledger: Ledger, run: Run, merchant_id: str, until: date, reason: str
             close = did_you_mean(kind, there) if kind and there else "there is nothing to put aside."
             raise UsageRefused(f"merchant {merchant_id!r} has no {which}; {close}")
         return list(snooze(connection, merchant_id, kind, until, reason, None if np.isnan(risk) else float(risk), actor, at))
+
+
+def acknowledged(ledger: Ledger, run: Run, merchant_id: str, *, actor: str | None, at: str, once: Once | None = None) -> dict[str, Any]:
+    """Note that somebody has seen that a merchant is at risk in this run; `entry_no` is None where he had before.
+
+    Raises
+    ------
+    UsageRefused : an unknown merchant.
+    """
+    known(run, merchant_id)
+    now = {"acknowledged_on": date.fromisoformat(run.cutoff), "acknowledged_by": actor}
+    return _handled(ledger, merchant_id, "acknowledged", now, Said(actor, at), once, {"acknowledged_by": actor, "acknowledged_on": run.cutoff})
+
+
+def assigned(ledger: Ledger, run: Run, merchant_id: str, owner: str, *, actor: str | None, at: str, once: Once | None = None) -> dict[str, Any]:
+    """Give a merchant to somebody to look after, in place of the owner that the data says; `entry_no` is None where he had it already.
+
+    Raises
+    ------
+    UsageRefused : an unknown merchant, or nobody.
+    """
+    known(run, merchant_id)
+    name = owner.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise UsageRefused(f"owner {owner[:40]!r} is no name, so nobody was assigned; give up to {LONGEST_NAME} printable letters.")
+    return _handled(ledger, merchant_id, "assigned", {"owner": name}, Said(actor, at), once, {"owner": name})
+
+
+def waiting(
+    ledger: Ledger, run: Run, merchant_id: str, until: date, reason: str, *, actor: str | None, at: str, once: Once | None = None
+) -> dict[str, Any]:
+    """Let a merchant wait until a day, with its open warnings if it has any; a warning comes back earlier if the risk jumps.
+
+    Raises
+    ------
+    UsageRefused : an unknown merchant, no reason, or a day that is not after the run's cutoff.
+    """
+    risk = known(run, merchant_id)["churn_risk"]
+    if not reason.strip():
+        raise UsageRefused("a snooze needs a reason, so nothing was put aside; say why it can wait.")
+    if until <= date.fromisoformat(run.cutoff):
+        raise UsageRefused(f"snooze until {until} ends before it begins, the list is of {run.cutoff}; give a later day.")
+
+    def act() -> dict[str, Any]:
+        entry, kinds = put_aside(connection, merchant_id, until, reason.strip(), None if np.isnan(risk) else float(risk), Said(actor, at))
+        return {"merchant_id": merchant_id, "until": str(until), "kinds": list(kinds), "is_new": entry is not None, "entry_no": entry}
+
+    with ledger.writing() as connection:
+        return done_once(once, connection, act)
+
+
+def undone(ledger: Ledger, run: Run, entry_no: int, *, actor: str | None, at: str, once: Once | None = None) -> dict[str, Any]:
+    """Take an act back by the `entry_no` it was answered with: a disposition and what it closed, an acknowledgement, assignment or snooze.
+
+    Raises
+    ------
+    UsageRefused : no such act of a merchant of the run, it was undone already, or changed again since.
+    """
+
+    def act() -> dict[str, Any]:
+        whose = connection.execute(select(audit.c.merchant_id).where(audit.c.entry_no == entry_no)).scalar_one_or_none()
+        if whose not in run.merchants.index:  # also where the caller may not see the merchant
+            raise UsageRefused(f"entry {entry_no} of the audit is nothing that can be undone; give the entry_no that an act was answered with.")
+        merchant, what, number = undo(connection, entry_no, Said(actor, at))
+        return {"merchant_id": merchant, "undone": what, "is_new": True, "entry_no": number}
+
+    with ledger.writing() as connection:
+        return done_once(once, connection, act)
+
+
+def _handled(
+    ledger: Ledger, merchant_id: str, what: str, now: dict[str, Any], said: Said, once: Once | None, told: dict[str, Any]
+) -> dict[str, Any]:
+    def act() -> dict[str, Any]:
+        entry = handle(connection, merchant_id, what, said, now)
+        return {"merchant_id": merchant_id, **told, "is_new": entry is not None, "entry_no": entry}
+
+    with ledger.writing() as connection:
+        return done_once(once, connection, act)
 
 
 def overruled(ledger: Ledger, run: Run, given: Override, at: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,12 @@ from serving.calls import call_list, growth_list, worth_acting
 from serving.ledger import Entry
 from serving.memory import Memory, remembered
 from serving.money import money, ranked, trailing_gmv
+from serving.movement import TABLE as MOVEMENT
+from serving.movement import Before, movement
 from serving.overrides import overridden
+from serving.portfolio.facts import portfolio_tables
 from serving.reasons import reasons
+from serving.reasons.telling import COLUMNS
 from serving.rules import Graded, Rules, setting_values
 from serving.rules.team import Team
 from serving.weeks import TABLE, weeks_of
@@ -52,6 +57,7 @@ def score(
     created_at: str,
     explained: int = EXPLAINED,
     memory: Memory | None = None,
+    before: Before | None = None,
 ) -> Scored:
     """Score all merchants known at a cutoff.
 
@@ -62,6 +68,7 @@ def score(
     created_at : the present time as text; it is only noted.
     memory : what the ledger knows of the runs before; without it every run is the first, nothing is drawn and no warning stays.
     explained : how many merchants get reasons, the first of the at-risk list and as many of the growth list.
+    before : the run before, for why each merchant moved since.
 
     Raises
     ------
@@ -93,9 +100,20 @@ def score(
     tables = {"merchants": merchants.reset_index(), "reasons": told, "warnings": warnings, "scorecard": items}
     tables["traits"] = traits_of(frame).reset_index()
     tables["drift"] = drift(getattr(model, "seen", {}), joined[why["no_score"].isna().to_numpy()])
+    if before is not None:
+        then = market.snapshot(before.run.cutoff)
+        tables[MOVEMENT], header[MOVEMENT] = movement(before, then, frame, partial(_scores_of, market), model, rules, setting_values(settings))
     if isinstance(market, Market):  # a stand-in has no events to add up
         tables[TABLE] = weeks_of(market, moment).loc[frame.index].reset_index()
+        tables |= portfolio_tables(market, moment, frame)
+        context = market.context(moment)  # so that a merchant sent with its events is scored like those of the run
+        tables["peers"], header["live"] = context.frame(), context.facts()
     return Scored(header, tables, entry)
+
+
+def _scores_of(market: Any, model: Any, frame: pd.DataFrame) -> pd.DataFrame:
+    """The scores of a snapshot's cohort, for why merchants moved."""
+    return _scores(model, frame, no_score(frame, market.settings.churn.active_days)["no_score"].isna().to_numpy())
 
 
 def _graded(rules: Rules, frame: pd.DataFrame, settings: Any, day: date, memory: Memory | None) -> Graded:
@@ -168,7 +186,7 @@ def _reasons(model: Any, frame: pd.DataFrame, first: Mapping[str, pd.Index], cut
             contributions = model.contributions(chosen, head=head)
             for direction in directions:
                 parts.append(reasons(contributions, chosen, cutoff=cutoff, currency=currency, head=head, direction=direction))  # type: ignore[arg-type]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
 
 
 def _header(market: Any, rules: Rules, graded: Graded, merchants: pd.DataFrame) -> dict[str, Any]:

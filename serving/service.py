@@ -7,6 +7,7 @@ schema and metrics) is reachable.
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -20,26 +21,33 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from features.errors import UsageRefused
+from serving.access.callers import Access
 from serving.api.app import create_app
 from serving.api.problem import Problem
 from serving.api.published import Published
+from serving.ops.logs import to_stderr
+from serving.webhooks.sender import Background
 
 STATE = "KEEPWELL_STATE_DIR"
 ADDRESS = "KEEPWELL_ADDRESS"
 OF_BENTOML = ("/livez",)
-HOSTS = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
+HOSTS = ("127.0.0.1", "::1")
 DRAIN_SECONDS = 10
+FULL_COLLECTION = (50_000, 50, 100)
+"""Allocations before the youngest garbage is looked for, and how many such looks before older: a full one stops every answer for 100 ms."""
 
 
 class Front:
-    """The application in front of BentoML's own routes."""
+    """The application in front of BentoML's own routes; `access` is what its callers are asked, given before it is made."""
+
+    access: Access | None = None
 
     def __init__(self, app: ASGIApp) -> None:
         self.bentoml = app
         runs = Published(Path(os.environ.get(STATE, ".keepwell")))
         with suppress(Problem):
             runs.now()
-        self.app = create_app(runs)
+        self.app = create_app(runs, Front.access)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a request to whom it is for."""
@@ -60,7 +68,9 @@ class Keepwell:
     @bentoml.on_startup
     def tell(self) -> None:
         """Say where the page is, once it can be opened."""
+        gc.collect()
         gc.freeze()
+        gc.set_threshold(*FULL_COLLECTION)
         if ADDRESS in os.environ:
             print(f"Keepwell serves at {os.environ[ADDRESS]} (stop with Ctrl+C)", flush=True)
 
@@ -69,22 +79,28 @@ SERVICE: Any = Keepwell  # the decorator makes a bentoml.Service of the class, w
 SERVICE.add_asgi_middleware(Front)
 
 
-def serve(config_state_dir: Path, host: str = "127.0.0.1", port: int = 3000) -> None:
+def serve(
+    config_state_dir: Path, host: str = "127.0.0.1", port: int = 3000, access: Access | None = None, background: Background | None = None
+) -> None:
     """Serve the runs of a state directory until stopped; requests under way are finished first.
 
     Parameters
     ----------
+    access : what callers are asked; without it only whoever sits at this machine is served.
     port : 0 takes a free one; the line printed says which.
+    background : what delivers messages to other systems meanwhile.
 
     Raises
     ------
     UsageRefused : a host that others can reach, a port that is none or taken.
     """
     state = Path(config_state_dir).resolve()
-    with _bound(host, port) as listening:
+    Front.access = access
+    with _bound(host, port, is_open=access is not None and access.bound is not None) as listening:
         name, number = listening.getsockname()[:2]
         os.environ |= _environment(state, f"http://{f'[{name}]' if ':' in name else name}:{number}/", number)
         logging.getLogger("bentoml").setLevel(logging.WARNING)
+        to_stderr(logging.INFO if access is not None and access.limits.log == "requests" else logging.WARNING)
         server = uvicorn.Config(
             SERVICE.to_asgi(),
             log_config=None,
@@ -93,8 +109,15 @@ def serve(config_state_dir: Path, host: str = "127.0.0.1", port: int = 3000) -> 
             lifespan="on",
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(server).run(sockets=[listening])
+        if background is not None:
+            background.start()
+        try:
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(server).run(sockets=[listening])
+        finally:
+            if background is not None:
+                background.stop()
+            gc.unfreeze()  # or nothing that was frozen is let go of at the end, of which DuckDB's binding complains
 
 
 def _environment(state: Path, address: str, port: int) -> dict[str, str]:
@@ -103,23 +126,24 @@ def _environment(state: Path, address: str, port: int) -> dict[str, str]:
     return {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": home, STATE: str(state), ADDRESS: address}
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, is_open: bool = False) -> socket.socket:
     """A socket that already takes calls, so that the address is ours before it is told."""
     address = "127.0.0.1" if host == "localhost" else host
-    if address not in HOSTS:
+    if address not in HOSTS and not is_open:
         raise UsageRefused(
-            f"host {host!r} can be reached from elsewhere, and there are no keys yet to say who may read; use 127.0.0.1, "
-            "if need be behind a proxy that asks who is calling."
+            f"host {host!r} can be reached from elsewhere, and there are no keys yet to say who may read; use 127.0.0.1."
         )
     if not 0 <= port <= 65535:
         raise UsageRefused(f"port {port} is none; give one from 1 to 65535, or 0 for any that is free.")
     # named as TCP, or asyncio does not switch off Nagle's algorithm and every answer takes 40 ms longer
-    listening = socket.socket(HOSTS[address], socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((address, port))
         listening.listen(2048)
     except OSError as error:
         listening.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UsageRefused(f"host {host!r} is no address of this machine; give one that is, or 0.0.0.0 for all of them.") from None
         raise UsageRefused(f"port {port} cannot be used: {(error.strerror or 'refused').lower()}; give another one.") from None
     return listening

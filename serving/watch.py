@@ -113,6 +113,14 @@ class _Pairs:
         merchant = self.rows(frame)
         return np.where(merchant < 0, -1, merchant * len(self.kinds) + self.kinds.get_indexer(frame["kind"])).astype(np.int64)
 
+    def flags(self, *numbers: NDArray[np.int64]) -> Flags:
+        """Whether each number is among some; looked up by number, and never true for −1, the last place."""
+        table = np.zeros(len(self.ids) * len(self.kinds) + 1, bool)
+        for some in numbers:
+            table[some] = True
+        table[-1] = False
+        return table
+
 
 def watch(state: State, today: Today, settings: Watch) -> Watched:
     """One day of warnings."""
@@ -120,8 +128,7 @@ def watch(state: State, today: Today, settings: Watch) -> Watched:
     state = State(pairs.placed(state.open), pairs.placed(state.closed))
     today = replace(today, holding=pairs.placed(today.holding))
     holding = pairs.of(today.holding)
-    staying = np.union1d(holding, pairs.of(today.staying))
-    seen = _Seen(pairs, holding, staying, today)
+    seen = _Seen(pairs, holding, pairs.flags(holding), pairs.flags(holding, pairs.of(today.staying)), today)
     after, told = _followed(state.open, seen, today, settings)
     is_closed = after["closed_on"].notna().to_numpy()
     opened, waiting = _fired(state, after, seen, today, settings)
@@ -147,20 +154,21 @@ def watch(state: State, today: Today, settings: Watch) -> Watched:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What today's rules say of any merchant and kind."""
+    """What today's rules say of any merchant and kind: `holding` numbers the rows of today's, `is_holding` and `is_staying` are by number."""
 
     pairs: _Pairs
     holding: NDArray[np.int64]
-    staying: NDArray[np.int64]
+    is_holding: Flags
+    is_staying: Flags
     today: Today
 
     def holds(self, frame: pd.DataFrame) -> Flags:
-        return np.isin(self.pairs.of(frame), self.holding)
+        return self.is_holding[self.pairs.of(frame)]
 
     def is_over(self, frame: pd.DataFrame) -> Flags:
         """Outside the looser bound, and known to be."""
         keys = self.pairs.of(frame)
-        return ~np.isin(keys, self.staying) & (keys >= 0) & ~frame["kind"].isin(self.today.blind).to_numpy()
+        return ~self.is_staying[keys] & (keys >= 0) & ~frame["kind"].isin(self.today.blind).to_numpy()
 
     def setting(self, frame: pd.DataFrame, name: str) -> pd.Series:
         """A setting of each row's kind; 0 for a kind that the rules do not have any more."""
@@ -230,7 +238,8 @@ def _wake(after: pd.DataFrame, seen: _Seen, escalated: Flags, day: pd.Timestamp,
 def _fired(state: State, after: pd.DataFrame, seen: _Seen, today: Today, settings: Watch) -> tuple[pd.DataFrame, int]:
     """The new warnings of a day, and how many wait because their owner has enough."""
     day = _day(today.day)
-    new = today.holding[~np.isin(seen.holding, seen.pairs.of(after)) & ~np.isin(seen.holding, _quiet(state, seen, day))].reset_index(drop=True)
+    taken = seen.pairs.flags(seen.pairs.of(after), _quiet(state, seen, day))
+    new = today.holding[~taken[seen.holding]].reset_index(drop=True)
     for name in ("owner", "churn_risk", "value_at_risk", "gmv_before", "is_held_out"):
         new[name] = seen.column(new, name)
     level = _levels(new["severity"])

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("features", "training", "serving")
 MAY_IMPORT = {"features": {"features"}, "training": {"features", "training"}, "serving": {"features", "serving"}}
+CLIENT = "serving.client"
 ONE_FILE = {"mlflow": "training/tracking.py", "bentoml": "serving/service.py"}
 FILES = {str(path.relative_to(ROOT)): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
@@ -29,8 +30,19 @@ def imports(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            home = f"{CLIENT}." if node.level == 1 else ""  # the client may be copied elsewhere, so it alone imports by relative names
+            assert node.level <= 1, "relative import"
+            yield from (f"{home}{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_client_alone_imports_by_relative_names_and_stands_alone():
+    for name, tree in TREES.items():
+        is_client = name.startswith(CLIENT.replace(".", "/"))
+        relative = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+        assert is_client or not relative, name
+        foreign = {one.partition(".")[0] for one in imports(tree)} - sys.stdlib_module_names if is_client else set()
+        assert all(one.startswith(CLIENT) for one in imports(tree) if one.startswith("serving")) or not is_client
+        assert foreign <= {"httpx", "serving"}, name
 
 
 def at_the_top(tree: ast.Module) -> Iterator[ast.stmt]:
@@ -225,7 +237,7 @@ CLOCKS |= {
     ("time", "strftime"),
 }
 CLOCK_FILE = "features/shell.py"
-COMMAND_LINE = re.compile(r"keepwell\.py|\w+/\w*commands\.py|features/shell\.py")
+COMMAND_LINE = re.compile(r"keepwell\.py|\w+(/\w+)?/\w*commands\.py|features/shell\.py")
 SQL_CLOCK = re.compile(r"\b(current_date|current_timestamp|now\(\)|today\(\)|get_current_\w+\()", re.IGNORECASE)
 
 

@@ -36,7 +36,7 @@ def fitted(waiting: pd.DataFrame, activated: np.ndarray) -> Activation:
             refused=f"only {len(waiting):,} rows of merchants without an order, of which {came:,} came to a first one and {stayed:,} did not; "
             f"{LEAST_ROWS:,} rows and {LEAST_EACH} of either kind are needed",
         )
-    return Activation(ACTIVATION_DAYS, fit_linear(waiting, _told_apart(waiting), activated, np.ones(len(waiting), bool)), refused="")
+    return Activation(ACTIVATION_DAYS, fit_linear(waiting, _told_apart(waiting), activated), refused="")
 
 
 def _told_apart(waiting: pd.DataFrame) -> tuple[str, ...]:

@@ -10,11 +10,12 @@ import pandas as pd
 
 from features.btyd import NEEDS
 from features.errors import UsageRefused
-from features.model import Model
+from features.model import SCORES, Model
 from features.snapshot import Market, day_date
 from training.activation import fit_activation
 from training.churn import Now
 from training.dataset import Dataset, cohort_snapshots, in_cohort, labelled, refuse_empty
+from training.halves import in_two
 from training.heads import fit
 from training.labels import window_end
 from training.leaks import questions
@@ -94,16 +95,20 @@ def backtest(
     training = sorted({day for cutoff in cutoffs for day in training_cutoffs(market, cutoff)})
     progress("features")
     snapshots = cohort_snapshots(market, sorted({*training, *cutoffs}))
-    models: dict[int, Model] = {}
-    parts = []
-    for cutoff in cutoffs:
+    rows = {cutoff: snapshots[snapshots.index.get_level_values("cutoff") == day_date(cutoff)] for cutoff in cutoffs}
+    for cutoff, here in rows.items():
+        refuse_empty(here, market.settings, [cutoff])
+    truth = {cutoff: labelled(market, here, market.source.end_day).labels for cutoff, here in rows.items()}
+
+    def judged(cutoff: int) -> tuple[Model, pd.DataFrame]:
         progress(f"{day_date(cutoff):%Y-%m-%d}")
-        models[cutoff], data = trained(market, cutoff, snapshots, tuned)
-        rows = snapshots[snapshots.index.get_level_values("cutoff") == day_date(cutoff)]
-        refuse_empty(rows, market.settings, [cutoff])
-        part = models[cutoff].scores(rows).join(rows).join(labelled(market, rows, market.source.end_day).labels)
-        parts.append(part if rivals is None else part.join(rivals(market, cutoff, data, rows)))
-    return pd.concat(parts), models
+        model, data = trained(market, cutoff, snapshots, tuned)
+        scores = model.scores(rows[cutoff])
+        return model, scores if rivals is None else scores.join(rivals(market, cutoff, data, rows[cutoff]))
+
+    done = in_two(market, cutoffs, judged) if rivals is None else {cutoff: judged(cutoff) for cutoff in cutoffs}
+    parts = [scores[list(SCORES)].join(rows[cutoff]).join(truth[cutoff]).join(scores.drop(columns=list(SCORES))) for cutoff, (_, scores) in done.items()]
+    return pd.concat(parts), {cutoff: model for cutoff, (model, _) in done.items()}
 
 
 def _check(market: Market, cutoffs: Sequence[int]) -> None:

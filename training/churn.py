@@ -40,6 +40,8 @@ LEAST_ROWS = 2
 """Below it LightGBM's bagging draws no row at all."""
 LEAST_HISTORIES = 20
 """Below it four parameters of the rhythm member are not worth fitting."""
+ALL = slice(None)
+"""All rows."""
 ALWAYS = (*CAUSES, *NEVER_LOWERS)
 """Features that stay in the model whatever the sample says: its reasons stand on them."""
 
@@ -81,8 +83,11 @@ def fit_churn(data: Dataset, settings: Settings, matrix: Matrix, fold: np.ndarra
     jobs = _jobs(data, fold)
     boosters = boosted(matrix, jobs)
     heads = {key: Head(booster.model_to_string()) for key, booster in boosters.items() if key[1] is None}
-    linear = fit_linear(data.features, matrix.names, target, np.ones(len(target), bool))
-    unseen = _unseen(matrix, data, boosters, fold, rhythm)
+    numbers = Numbers.of(data.features, matrix.names)
+    linear = numbers.fit(target)
+    unseen = np.column_stack(
+        [_unseen_trees(matrix, boosters, fold), numbers.unseen(target, fold, linear), rhythm.raw(data.features) if rhythm else np.zeros(len(fold))]
+    )
     prior = np.array(PRIOR) if rhythm else np.array([PRIOR[0] + PRIOR[2], PRIOR[1], 0.0])
     weights = weights_of(unseen, day, target, prior, PULL)
     middle = _shift(unseen @ weights, target)
@@ -107,36 +112,65 @@ def _shift(raw: Array, target: Array) -> float:
 # --- members
 
 
-def fit_linear(frame: pd.DataFrame, names: tuple[str, ...], target: Array, rows: np.ndarray) -> Linear:
-    """The linear member on some rows (n,) of bool: every number among the columns; longer silence never lowers the risk."""
-    numbers = tuple(name for name in names if pd.api.types.is_numeric_dtype(frame[name]))
-    part = frame[rows]
-    logs = np.array([np.nan_to_num(part[name].abs().max()) > HEAVY for name in numbers])
-    columns = logarithms(part, numbers, logs)
-    given = np.isfinite(columns)
-    count = np.maximum(given.sum(axis=0), 1)
-    center = np.where(given, columns, 0).sum(axis=0) / count
-    spread = np.sqrt(np.where(given, np.square(columns - center), 0).sum(axis=0) / count)
-    spread = np.where(spread > 1e-9, spread, 1.0)
-    unit = standardised(columns, center, spread)
-    weights, intercept = _coefficients(unit, target[rows], np.array([name in NEVER_LOWERS for name in numbers]))
-    return Linear(numbers, tuple(logs.tolist()), tuple(center.tolist()), tuple(spread.tolist()), tuple(weights.tolist()), intercept)
+@dataclass(frozen=True)
+class Numbers:
+    """What the linear member learns from: every number among the columns, (n, k), in logarithms where `logs`."""
+
+    names: tuple[str, ...]
+    logs: np.ndarray
+    columns: Array
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, names: tuple[str, ...]) -> Numbers:
+        """The numbers among some columns of a snapshot."""
+        numbers = tuple(name for name in names if pd.api.types.is_numeric_dtype(frame[name]))
+        logs = np.array([np.nan_to_num(frame[name].abs().max()) > HEAVY for name in numbers])
+        return cls(numbers, logs, logarithms(frame, numbers, logs))
+
+    def fit(self, target: Array, rows: np.ndarray | slice = ALL, near: Linear | None = None) -> Linear:
+        """The linear member on some rows (n,) of bool; longer silence never lowers the risk. `near` is one that is not far from it."""
+        columns = self.columns[rows]
+        given = np.isfinite(columns)
+        count = np.maximum(given.sum(axis=0), 1)
+        center = np.where(given, columns, 0).sum(axis=0) / count
+        spread = np.sqrt(np.where(given, np.square(columns - center), 0).sum(axis=0) / count)
+        spread = np.where(spread > 1e-9, spread, 1.0)
+        unit = standardised(columns, center, spread)
+        begin = None if near is None else np.array([near.intercept, *near.weights])
+        weights, intercept = _coefficients(unit, target[rows], np.array([name in NEVER_LOWERS for name in self.names]), begin)
+        return Linear(
+            self.names, tuple(self.logs.tolist()), tuple(center.tolist()), tuple(spread.tolist()), tuple(weights.tolist()), intercept
+        )
+
+    def unseen(self, target: Array, fold: np.ndarray, near: Linear) -> Array:
+        """Log-odds (n,) by linear members that had not seen the merchant."""
+        found = np.zeros(len(fold))
+        for k in range(FOLDS):
+            rows = fold == k
+            if rows.any():
+                member = self.fit(target, ~rows, near)
+                unit = standardised(self.columns[rows], np.array(member.center), np.array(member.spread))
+                found[rows] = unit @ np.array(member.weights) + member.intercept
+        return found
 
 
-def _coefficients(unit: Array, target: Array, never_negative: np.ndarray) -> tuple[Array, float]:
+def fit_linear(frame: pd.DataFrame, names: tuple[str, ...], target: Array) -> Linear:
+    """The linear member on all rows of a snapshot."""
+    return Numbers.of(frame, names).fit(target)
+
+
+def _coefficients(unit: Array, target: Array, never_negative: np.ndarray, begin: Array | None = None) -> tuple[Array, float]:
     """Coefficients (k,) and intercept; those that must not be negative but are become zero, and the others are fitted again."""
-    free = np.ones(unit.shape[1], bool)
+    design = np.column_stack([np.ones(len(unit)), unit])
+    pull, start = np.full(design.shape[1], SHRINKAGE), np.zeros(design.shape[1])
+    start[0], pull[0] = log_odds(np.array(target.mean()), 0.005), 1e-3
+    found, free = (start if begin is None else begin).copy(), np.ones(design.shape[1], bool)
     while True:
-        design = np.column_stack([np.ones(len(unit)), unit[:, free]])
-        start, pull = np.zeros(design.shape[1]), np.full(design.shape[1], SHRINKAGE)
-        start[0], pull[0] = log_odds(np.array(target.mean()), 0.005), 1e-3
-        found = ridge(design, target, pull, start, steps=12)
-        weights = np.zeros(unit.shape[1])
-        weights[free] = found[1:]
-        wrong = never_negative & (weights < 0)
+        found[free] = ridge(design if free.all() else design[:, free], target, pull[free], start[free], steps=12, begin=found[free])
+        wrong = np.append(False, never_negative) & (found < 0)
         if not wrong.any():
-            return weights, float(found[0])
-        free &= ~wrong
+            return found[1:], float(found[0])
+        found[wrong], free = 0.0, free & ~wrong
 
 
 def fit_rhythm(everybody: pd.DataFrame, frame: pd.DataFrame, horizon: int) -> Rhythm | None:
@@ -186,17 +220,13 @@ def refuse_few(head: str, count: int) -> None:
         )
 
 
-def _unseen(matrix: Matrix, data: Dataset, boosters: Mapping[JobKey, lgb.Booster], fold: np.ndarray, rhythm: Rhythm | None) -> Array:
-    """Log-odds (n, 3) of the members, by trees and lines that had not seen the merchant."""
-    found = np.zeros((len(fold), 3))
-    target = data.labels["churned"].to_numpy(float)
+def _unseen_trees(matrix: Matrix, boosters: Mapping[JobKey, lgb.Booster], fold: np.ndarray) -> Array:
+    """Log-odds (n,) by trees that had not seen the merchant."""
+    found = np.zeros(len(fold))
     for k in range(FOLDS):
         rows = fold == k
-        if not rows.any():
-            continue
-        found[rows, 0] = boosters[BAGGED[0], k].predict(matrix.rows[rows], raw_score=True, num_threads=1)
-        found[rows, 1] = fit_linear(data.features, matrix.names, target, ~rows).raw(data.features[rows])
-    found[:, 2] = rhythm.raw(data.features) if rhythm else 0.0
+        if rows.any():
+            found[rows] = boosters[BAGGED[0], k].predict(matrix.rows[rows], raw_score=True, num_threads=1)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from features.btyd import NEEDS
 from features.drift import reference
@@ -46,7 +47,8 @@ def fit(data: Dataset, settings: Settings, about: dict[str, Any], now: Now | Non
     now = now or last_day(data, settings)
     matrix = Matrix.of(data.features, names, tuned)
     fold = folds(data.merchants)
-    with ThreadPoolExecutor(1) as pool:  # the outlook needs nothing of the others, so it fills what they leave of the processors
+    # the outlook needs nothing of the others, so it fills what they leave of the processors; threads of matrix products would wait for each other
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as pool:
         outlook = pool.submit(fit_outlook, data, matrix, fold, now.day, window_end(0, settings), settings.churn.active_days)
         churn = fit_churn(data, settings, matrix, fold, now)
         today = value.Now(now.cohort, matrix.encoding.rows(now.cohort), churn.model.risks(now.cohort)["churn_risk"].to_numpy())

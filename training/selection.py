@@ -20,6 +20,8 @@ from training.models import WORKERS, Job, Matrix, boosted
 LATER = 0.6
 """Share of the cutoffs after which the later ones begin."""
 SHUFFLED_ROWS = 2000
+SURE = 2
+"""Standard errors by which other merchants' predictions must be better without the features: at one, noise took them out and back."""
 LEAST_ROWS = 200
 """Below it, on either side, nothing is left out."""
 
@@ -78,7 +80,7 @@ def helpful(matrix: Matrix, split: Forward, fold: np.ndarray, always: tuple[str,
     less = matrix.only(kept)
     sides = ((booster, matrix), (booster_of(less, split), less))
     before, after = (split.losses(_raw(found, part.rows[others]), others) for found, part in sides)
-    return kept if beyond_chance(before - after, 1) else list(matrix.names)
+    return kept if beyond_chance(before - after, SURE) else list(matrix.names)
 
 
 def beyond_chance(gain: Array, errors: float) -> bool:

@@ -42,6 +42,11 @@ class Who:
         return right in RIGHTS[self.role]
 
     @property
+    def scope(self) -> tuple[frozenset[str] | None, frozenset[str] | None]:
+        """What tells callers apart who see different merchants: part of whatever is kept for more than one request."""
+        return self.owners, self.regions
+
+    @property
     def sees_all(self) -> bool:
         """Whether no merchant is hidden from him."""
         return self.owners is None and self.regions is None
@@ -59,13 +64,25 @@ class Who:
 
 LOCAL = Who("local", "admin")
 """Whoever calls a service without keys: someone at this very machine."""
+NOBODY = Who("nobody", "viewer", frozenset(), frozenset())
+"""Whoever has shown no key, where none is asked for: he sees no merchant."""
 
 
-def needs(right: Right) -> Callable[[Handler], Handler]:
-    """Mark an endpoint with the right that it needs; without a mark it is `see`."""
+def needs(right: Right, *, whole: bool = False) -> Callable[[Handler], Handler]:
+    """Mark an endpoint with the right that it needs; without a mark it is `see`.
+
+    Parameters
+    ----------
+    whole : it tells of all merchants together, so only those may ask from whom none is hidden.
+    """
 
     def marked(handler: Handler) -> Handler:
-        handler.right = right  # type: ignore[attr-defined]
+        handler.right, handler.whole = right, whole  # type: ignore[attr-defined]
         return handler
 
     return marked
+
+
+def roles_with(right: Right) -> list[Role]:
+    """The roles that hold a right."""
+    return [role for role, rights in RIGHTS.items() if right in rights]

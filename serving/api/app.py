@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from features.errors import DataRefused, Refused
+from serving.access.callers import Access
+from serving.access.guard import Guard
+from serving.access.keyring import Keyring
 from serving.api import endpoints
 from serving.api.problem import Problem, clip
 from serving.api.published import Published
+from serving.ops.logs import FACTS
+from serving.ops.metrics import Metrics
+from serving.ops.observed import Observed
 
-LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+LONG_AGO = "1970-01-01T00:00:00+00:00"
+"""The time where nobody tells it: nothing ever expires then, and nothing has to."""
 log = logging.getLogger(__name__)
 
 
-def create_app(published: Published) -> ASGIApp:
+def create_app(published: Published, access: Access | None = None) -> ASGIApp:
     """The API and page over published runs; the first one may come later.
+
+    Parameters
+    ----------
+    access : who is let in; without it whoever sits at this machine may do everything.
 
     Examples
     --------
@@ -44,45 +48,20 @@ def create_app(published: Published) -> ASGIApp:
     app = Starlette(routes=routes(), exception_handlers=handlers)
     app.router.redirect_slashes = False
     app.state.published = published
-    return Guard(app)
+    if access is not None:
+        app.state.clock = access.clock
+        with suppress(Refused):
+            app.state.ledger = access.keyring.opened()
+    app.state.access = access or Access(Keyring(lambda: None, lambda: LONG_AGO), lambda: LONG_AGO)
+    app.state.metrics = Metrics(published, app.state.access.keyring.opened, app.state.access.clock)
+    every = app.state.access.limits.log == "requests"
+    return Observed(Guard(app, app.router.routes, app.state.access), app.router.routes, app.state.metrics, every)
 
 
 def routes() -> list[Route]:
     """The routes of all endpoints."""
     names = sorted(module.name for module in iter_modules(endpoints.__path__))
     return [route for name in names for route in import_module(f"{endpoints.__name__}.{name}").ROUTES]
-
-
-class Guard:
-    """Answers only those who call this machine by its own name, so that no foreign page can reach it; adds the headers."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or refuse its host."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        if _without_port(host) in LOCAL_NAMES:
-            await self.app(scope, receive, with_headers)
-            return
-        detail = f"host {clip(host)!r} is not served; call it by one of {', '.join(LOCAL_NAMES)}."
-        await Problem("wrong-host", detail).response()(scope, receive, with_headers)
-
-
-def _without_port(host: str) -> str:
-    name, _, port = host.lower().rpartition(":")
-    return name if port.isdigit() else host.lower()
 
 
 def _facts(request: Request) -> dict[str, Any]:
@@ -112,6 +91,6 @@ def _unrouted(request: Request, error: HTTPException) -> Response:
 
 
 def _internal(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    log.error("a request failed", exc_info=error, extra={FACTS: {"request_id": request.state.request_id}})
     detail = "the request could not be answered because of a fault of Keepwell; look into the server's log."
     return Problem("internal", detail).response()

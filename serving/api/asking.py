@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.access import LOCAL, Who
+from serving.access import Who
 from serving.api.cursor import Cursor, digest_of
+from serving.api.kept import Ready
 from serving.api.problem import Problem, clip, invalid
 from serving.api.published import Published, View
 from serving.api.schemas import ListQuestion, Question
@@ -51,7 +53,7 @@ def published(request: Request) -> Published:
 
 def who(request: Request) -> Who:
     """Who is asking, as the guard found out."""
-    caller: Who = getattr(request.state, "who", LOCAL)
+    caller: Who = request.state.who
     return caller
 
 
@@ -100,9 +102,35 @@ def place(request: Request, question: ListQuestion) -> Place:
     return Place(published(request).of(cursor.run_id).within(who(request)), cursor.offset, question.limit, digest)
 
 
-def answered(answer: BaseModel) -> Response:
+def answered(answer: BaseModel, status: int = 200) -> Response:
     """An answer as JSON; numbers that are missing are null."""
-    return Response(answer.model_dump_json().encode(), media_type="application/json")
+    return Response(answer.model_dump_json().encode(), status, media_type="application/json")
+
+
+def sent(request: Request, ready: Ready) -> Response:
+    """A ready answer, or that nothing has changed since the caller got it."""
+    wanted = request.headers.get("if-none-match")
+    if wanted is not None and (wanted.strip() == "*" or ready.tag in (tag.strip().removeprefix("W/") for tag in wanted.split(","))):
+        return Response(status_code=304, headers={"ETag": ready.tag})
+    return Response(ready.body, headers={"ETag": ready.tag}, media_type=ready.media_type)
+
+
+async def ready(request: Request, make: Callable[[Request, View], BaseModel], since: Hashable = None) -> Response:
+    """What `make` answers of the run that stands, made once for everybody who sees the same merchants and asks the same.
+
+    Parameters
+    ----------
+    since : what else the answer rests on; another answer is made where it has changed.
+    """
+    runs = published(request)
+    view = runs.at_hand
+    view = (await run_in_threadpool(standing, request)) if view is None or not who(request).sees_all else view
+    asking = (request.scope["path"], request.scope["query_string"], since)
+    found = view.kept.get(asking)
+    if found is None:
+        answer = await run_in_threadpool(make, request, view)
+        found = view.kept.put(asking, Ready.of(answer.model_dump_json().encode()))
+    return sent(request, found)
 
 
 def horizon_days(view: View) -> int:

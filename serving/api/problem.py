@@ -13,6 +13,8 @@ from features.errors import did_you_mean
 
 MEDIA_TYPE = "application/problem+json"
 KINDS: Mapping[str, tuple[int, str]] = {
+    "unauthorized": (401, "Unauthorized"),
+    "forbidden": (403, "Forbidden"),
     "not-found": (404, "Not found"),
     "unknown-merchant": (404, "Unknown merchant"),
     "method-not-allowed": (405, "Method not allowed"),
@@ -21,8 +23,13 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "not-json": (415, "Not JSON"),
     "wrong-host": (421, "Wrong host"),
     "invalid-request": (422, "Invalid request"),
+    "key-reused": (422, "Idempotency key reused"),
+    "too-many": (429, "Too many requests"),
     "internal": (500, "Internal error"),
+    "no-model": (503, "No model can be used"),
+    "no-ledger": (503, "The ledger cannot be reached"),
     "no-run": (503, "No run is published"),
+    "timed-out": (503, "Timed out"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -11,33 +12,69 @@ from typing import Any, Literal
 
 from features.errors import Refused
 from serving.access import Who
+from serving.access.scope import ScopedRun
+from serving.api.champions import Champions
+from serving.api.kept import Kept
 from serving.api.problem import Problem
 from serving.lists import Listing, at_risk, growth, run_facts
+from serving.live import Surroundings
 from serving.reasons.numbers import Lang
 from serving.run import POINTER, Run, current_run, published, read_run
 
+log = logging.getLogger("keepwell.runs")
 OTHERS = 2
+SCOPES = 64
+"""How many callers' parts of a run are kept; of more the one that was not asked for the longest is made again."""
+SCOPED_BYTES = 1 << 20
+"""Ready answers kept for each of them."""
 Signature = tuple[int, int, int]
 
 
 class View:
-    """A run and the lists made of it, each made once."""
+    """A run and what is made of it, each thing once.
+
+    Attributes
+    ----------
+    kept : ready answers. predicted : ready predictions, by language and whether with reasons, of the ids asked for.
+    stated : the warnings with their state, after what the ledger was known to hold.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        self.kept = Kept(SCOPED_BYTES) if isinstance(run, ScopedRun) else Kept()
+        self.predicted: dict[tuple[Lang, bool], dict[str, bytes]] = {}
+        self.stated: tuple[Any, Any] = (None, None)
+        self._told: dict[Lang, dict[str, list[dict[str, Any]]]] = {}
         self.listing = lru_cache(maxsize=32)(self._listing)
+        self.scoped = lru_cache(maxsize=SCOPES)(self._scoped)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
         """Run, model, cutoff and currency, as every answer carries them."""
         return run_facts(self.run)
 
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """What merchants that are sent with their events are compared with: the whole run's, whoever asks."""
+        return Surroundings(self.run.whole if isinstance(self.run, ScopedRun) else self.run)
+
+    def told(self, lang: Lang) -> dict[str, list[dict[str, Any]]]:
+        """The reasons of each merchant that has any, in a language, risk before growth and the strongest first."""
+        if lang not in self._told:
+            table = self.run.reasons
+            names = {"head": "head", "direction": "direction", "group": f"group_{lang}", "sentence": f"sentence_{lang}", "contribution": "contribution"}
+            found: dict[str, list[dict[str, Any]]] = {}
+            for merchant, *values in zip(table["merchant_id"], *(table[name].tolist() for name in names.values()), strict=True):
+                found.setdefault(merchant, []).append(dict(zip(names, values, strict=True)))
+            self._told[lang] = found
+        return self._told[lang]
+
     def within(self, who: Who) -> View:
         """This run with nothing but the merchants that a caller may see."""
-        return self if who.sees_all else self._within(who)
+        return self if who.sees_all else self.scoped(*who.scope)
 
-    def _within(self, who: Who) -> View:
-        raise NotImplementedError
+    def _scoped(self, owners: frozenset[str] | None, regions: frozenset[str] | None) -> View:
+        return View(ScopedRun.of(self.run, Who("scoped", "viewer", owners, regions)))
 
     def _listing(
         self, kind: Literal["at_risk", "growth"], capacity: int | None, tier: str | None, owner: str | None, lang: Lang
@@ -63,6 +100,7 @@ class Published:
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = Path(state_dir)
+        self.champions = Champions(self.state_dir)
         self._held = Held(None, None, "nothing was read yet")
         self._loading = Lock()
         self._others: OrderedDict[str, View] = OrderedDict()
@@ -81,6 +119,17 @@ class Published:
         if held.view is None:
             raise Problem("no-run", held.refusal)
         return held.view
+
+    @property
+    def at_hand(self) -> View | None:
+        """The run that stands, where nothing has to be read for it; None where `now` has to look."""
+        held = self._held
+        return held.view if held.signature is not None and held.signature == self._signature() else None
+
+    @property
+    def refusal(self) -> str:
+        """Why the newest run cannot be served; empty where it is."""
+        return self._held.refusal
 
     def of(self, run_id: str) -> View:
         """A run by its id, for whoever is still paging through it.
@@ -124,8 +173,10 @@ class Published:
             before = self._held.view
             view = before if before and before.run.run_id == run.run_id else View(run)
             view.listing("at_risk", None, None, None, "en")  # read now, so that nobody waits for it
+            log.info("run %s stands", run.run_id)
             return Held(signature, view)
         except Refused as refused:
+            log.log(logging.WARNING if self._held.view else logging.INFO, "the newest run is not served: %s", refused)
             return Held(signature, self._held.view if signature else None, _for_callers(refused, self.state_dir))
 
     def _read(self, run_id: str) -> Run:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from serving.api.schemas_predict import Money, NoScore, Prediction, Reason, Scores
+
 Lang = Literal["en", "zh"]
-MerchantId = Annotated[str, Field(min_length=1, max_length=200)]
-MOST_IDS = 1000
+Show = Literal["all", "todo", "new", "late", "acknowledged", "snoozed", "done"]
+Sort = Literal["profit", "value", "risk", "rise", "due", "name", "owner"]
+Status = Literal["new", "open", "acknowledged", "snoozed", "done"]
+WarningStatus = Literal["open", "snoozed", "closed"]
 
 
 class Question(BaseModel):
@@ -26,25 +30,42 @@ class ListQuestion(Question):
 
 
 class MerchantsQuestion(ListQuestion):
-    """Who: at most `capacity` merchants, only those of a tier or account manager."""
+    """Who: at most `capacity` merchants, only those of a tier, account manager, stage, region or industry, or whose name or id has `q` in it."""
 
     capacity: int | None = Field(None, ge=1, le=10_000_000)
     tier: str | None = Field(None, max_length=20)
     owner: str | None = Field(None, max_length=200)
+    stage: str | None = Field(None, max_length=40)
+    region: str | None = Field(None, max_length=200)
+    industry: str | None = Field(None, max_length=200)
+    q: str | None = Field(None, min_length=1, max_length=100)
+    format: Literal["json", "csv", "xlsx"] | None = None
+
+
+class AtRiskQuestion(MerchantsQuestion):
+    """Who to act on: also by reason and by what was done so far, and in which order."""
+
+    reason: str | None = Field(None, max_length=80)
+    show: Show = "all"
+    sort: Sort = "profit"
 
 
 class WarningsQuestion(ListQuestion):
-    """Which warnings: of a kind or severity."""
+    """Which warnings: of a kind, severity, account manager or status, or of merchants whose name or id has `q` in it."""
 
     kind: str | None = Field(None, max_length=80)
     severity: Literal["low", "medium", "high", "critical"] | None = None
+    owner: str | None = Field(None, max_length=200)
+    status: WarningStatus | None = None
+    q: str | None = Field(None, min_length=1, max_length=100)
 
 
-class PredictQuestion(Question):
-    """The scores of these merchants, as of the published run."""
+class PortfolioQuestion(Question):
+    """How the portfolio is cut: by an attribute, in periods."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    merchant_ids: list[MerchantId] = Field(min_length=1, max_length=MOST_IDS)
+    by: str | None = Field(None, max_length=40)
+    every: Literal["quarter", "month"] = "quarter"
+    format: Literal["json", "csv", "xlsx", "html"] | None = None
 
 
 class Answer(BaseModel):
@@ -84,6 +105,13 @@ class AtRisk(Listed):
     value_at_risk: float | None
     expected_profit: float
     warning: str | None
+    region: str | None
+    industry: str | None
+    risk_change: float | None
+    is_new: bool
+    status: Status
+    due_on: str | None
+    snoozed_until: str | None
 
 
 class Growing(Listed):
@@ -107,6 +135,11 @@ class Warned(BaseModel):
     value: float | None
     value_at_risk: float | None
     play: str
+    owner: str | None
+    status: WarningStatus | None
+    opened_on: str | None
+    due_on: str | None
+    snoozed_until: str | None
 
 
 class ListAnswer(Answer):
@@ -137,52 +170,22 @@ class WarningsAnswer(ListAnswer):
     rows: list[Warned]
 
 
-class NoScore(BaseModel):
-    """Why there is no score."""
-
-    reason: str
-    words: str
-
-
-class Scores(BaseModel):
-    """The scores of a merchant of the cohort."""
-
-    churn_risk_third: float
-    churn_risk_two_thirds: float
-    churn_risk: float
-    expected_gmv: float
-    expected_gmv_p10: float
-    expected_gmv_p90: float
-    growth_potential: float
-
-
-class Money(BaseModel):
-    """What the scores mean in money."""
-
-    value_if_kept: float | None
-    value_at_risk: float | None
-    expected_profit: float | None
-    growth_value: float | None
-
-
-class Prediction(BaseModel):
-    """A merchant's scores, or why it has none; `unknown` where the run does not know the id."""
-
-    merchant_id: str
-    status: Literal["scored", "no_score", "unknown"]
-    no_score: NoScore | None = None
-    scores: Scores | None = None
-    money: Money | None = None
-    tier: str | None = None
-    stage: str | None = None
-    action: str | None = None
-
-
 class PredictAnswer(Answer):
-    """One prediction for each id, in the order of asking."""
+    """One prediction for each merchant, in the order of asking; `model_version` is that of the model that gave the scores."""
 
     horizon_days: int
     predictions: list[Prediction]
+
+
+class Outlook(BaseModel):
+    """What else the model expects; the range is that of the churn risk, money is over the next year."""
+
+    churn_risk_low: float | None
+    churn_risk_high: float | None
+    days_to_last_order: float | None
+    decline_risk: float | None
+    activation_chance: float | None
+    lifetime_value: float | None
 
 
 class MerchantAnswer(Answer):
@@ -197,6 +200,11 @@ class MerchantAnswer(Answer):
     scale: str | None
     status: Literal["scored", "no_score"]
     no_score: NoScore | None
+    outlook: Outlook | None
+    history: dict[str, Any]
+    next_tier: dict[str, Any] | None
+    benefits: list[dict[str, Any]]
+    benchmarks: dict[str, Any] | None
     scores: Scores | None
     money: Money | None
     tier: str | None
@@ -217,3 +225,36 @@ class ModelAnswer(Answer):
     champion: str | None
     card: dict[str, Any] | None
     run: dict[str, Any]
+
+
+class ReasonsAnswer(Answer):
+    """Why a merchant may leave or grow: groups of features and the merchant's own numbers, the strongest first."""
+
+    merchant_id: str
+    status: Literal["scored", "no_score"]
+    no_score: NoScore | None
+    reasons: list[Reason]
+
+
+class HistoryAnswer(Answer):
+    """What the ledger knows of a merchant: scores by run, warnings, dispositions, overrides, decisions, and every change."""
+
+    merchant_id: str
+    scores: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+    dispositions: list[dict[str, Any]]
+    overrides: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+    audit: list[dict[str, Any]]
+    desk: dict[str, Any] | None
+
+
+class PortfolioAnswer(Answer):
+    """What all merchants look like together: headline figures and tables with their headings."""
+
+    lang: Lang
+    title: str
+    by: str | None
+    every: str
+    headline: list[dict[str, Any]]
+    tables: list[dict[str, Any]]

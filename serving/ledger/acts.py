@@ -40,11 +40,12 @@ class Disposition:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A disposition in the ledger: its number, whether it was added just now, and the kinds of warning that it closed."""
+    """A disposition in the ledger: its number, whether it was added just now, the kinds of warning that it closed, and its line of the audit."""
 
     disposition_no: int
     is_new: bool
     closed: tuple[str, ...] = ()
+    entry_no: int | None = None
 
 
 def record(connection: Connection, done: Disposition, recorded_at: str) -> Recorded:
@@ -66,9 +67,9 @@ def record(connection: Connection, done: Disposition, recorded_at: str) -> Recor
     values = {**asdict(done), "digest": done.digest, "recorded_at": recorded_at}
     number = connection.execute(insert(dispositions).values(values).returning(dispositions.c.disposition_no)).scalar_one()
     detail = {name: value for name, value in asdict(done).items() if value is not None and name not in ("merchant_id", "kind", "actor")}
-    _tell(connection, "disposition", done.merchant_id, recorded_at, done.kind, done.actor, {**detail, "done_on": str(done.done_on)})
+    entry = tell(connection, "disposition", done.merchant_id, recorded_at, done.kind, done.actor, {**detail, "done_on": str(done.done_on)})
     closed = _close(connection, done, recorded_at) if done.outcome in CLOSING else ()
-    return Recorded(int(number), True, closed)
+    return Recorded(int(number), True, closed, entry)
 
 
 def _close(connection: Connection, done: Disposition, at: str) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ def _close(connection: Connection, done: Disposition, at: str) -> tuple[str, ...
     for number, kind, opened_on in found:
         values = {"closed_on": max(done.done_on, opened_on), "closed_why": done.outcome}
         connection.execute(update(warnings).where(warnings.c.warning_no == number).values(values))
-        _tell(connection, "closed", done.merchant_id, at, kind, done.actor, {"closed_why": done.outcome, "key": done.key})
+        tell(connection, "closed", done.merchant_id, at, kind, done.actor, {"closed_why": done.outcome, "key": done.key})
     return tuple(kind for _, kind, _ in found)
 
 
@@ -97,7 +98,7 @@ def snooze(
     values = {"snoozed_until": until, "snooze_reason": reason, "snooze_risk": risk}
     connection.execute(update(warnings).where(mine).values(values))
     for one in kinds:
-        _tell(connection, "snoozed", merchant_id, at, one, actor, {"until": str(until), "reason": reason})
+        tell(connection, "snoozed", merchant_id, at, one, actor, {"until": str(until), "reason": reason})
     return kinds
 
 
@@ -119,7 +120,7 @@ def override(connection: Connection, given: Override, at: str) -> None:
     lift(connection, given.merchant_id, given.field, given.made_on)
     connection.execute(insert(overrides).values({**asdict(given), "recorded_at": at}))
     detail = {"field": given.field, "value": given.value, "reason": given.reason, "is_locked": given.is_locked}
-    _tell(connection, "overridden", given.merchant_id, at, None, given.actor, detail)
+    tell(connection, "overridden", given.merchant_id, at, None, given.actor, detail)
 
 
 def lift(connection: Connection, merchant_id: str, field: str, day: date) -> bool:
@@ -128,6 +129,7 @@ def lift(connection: Connection, merchant_id: str, field: str, day: date) -> boo
     return bool(connection.execute(update(overrides).where(mine).values(lapsed_on=day)).rowcount)
 
 
-def _tell(connection: Connection, what: str, merchant_id: str, at: str, kind: str | None, actor: str | None, detail: dict[str, Any]) -> None:
+def tell(connection: Connection, what: str, merchant_id: str, at: str, kind: str | None, actor: str | None, detail: dict[str, Any]) -> int:
+    """Add a line to the audit; returns its number."""
     line = {"what": what, "merchant_id": merchant_id, "at": at, "kind": kind, "actor": actor, "detail": detail}
-    connection.execute(insert(audit).values(line))
+    return int(connection.execute(insert(audit).values(line).returning(audit.c.entry_no)).scalar_one())

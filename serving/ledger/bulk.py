@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -86,8 +87,11 @@ def _many(connection: Connection, statement: str, rows: pd.DataFrame) -> None:
 
 def _plain(column: pd.Series) -> Iterable[Any]:
     """The values as SQLite takes them."""
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        column = column.dt.strftime("%Y-%m-%d")
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):  # few different days: each is written out once
+        places, days = pd.factorize(column)
+        return np.array([*pd.DatetimeIndex(days).strftime("%Y-%m-%d"), None], dtype=object)[places].tolist()
+    if pd.api.types.is_float_dtype(column.dtype):  # SQLite takes NaN as NULL
+        return column.tolist()
     missing = column.isna().to_numpy()
     values = column.tolist()
     return [None if gone else value for value, gone in zip(values, missing, strict=True)] if missing.any() else values

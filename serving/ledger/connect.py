@@ -24,6 +24,8 @@ from features.errors import DataRefused, UsageRefused
 STEPS = Path(__file__).parent / "migrations"
 DIALECTS = ("sqlite", "postgresql")
 WAIT_SECONDS = 60
+CACHE_KB = 131_072
+"""Of the database that SQLite keeps in memory: a night of a million merchants should not read its own indexes again."""
 LOCK = 7_521_304_096
 """The name of the lock under which PostgreSQL's writers queue up."""
 
@@ -63,7 +65,7 @@ def _unusable(url: str, why: str) -> str:
 
 def _durable(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy begins transactions itself, see `_begin`
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE_KB}"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from features.errors import DataRefused
 from serving.ledger.bulk import add, change, read
-from serving.ledger.schema import audit, decisions, overrides, runs, scores, warnings
+from serving.ledger.schema import audit, decisions, outbox, overrides, runs, scores, warnings
 
 Step = Callable[[str], None]
 STANDING = ("tier", "tier_since", "tier_pending", "tier_pending_since", "stage", "stage_since")
@@ -35,6 +35,7 @@ class Entry:
     opened : new warnings. changed : `warning_no` and the columns that changed, of open ones. woken, rearmed : `warning_no`.
     drawn : new decisions of the holdout. lapsed : `override_no` of overrides that end with this run.
     told : what happened, for the audit: what, merchant_id, kind, detail.
+    messages : what other systems are told: message_id, kind, body.
     after : the `run_no` of the last run that was known when all this was computed.
     """
 
@@ -47,6 +48,7 @@ class Entry:
     drawn: pd.DataFrame = field(default_factory=_none)
     lapsed: pd.DataFrame = field(default_factory=_none)
     told: pd.DataFrame = field(default_factory=_none)
+    messages: pd.DataFrame = field(default_factory=_none)
     after: int = 0
 
 
@@ -87,6 +89,9 @@ def commit(connection: Connection, entry: Entry, at: Step = lambda step: None) -
     change(connection, overrides, "override_no", entry.lapsed)
     at("ledger audit")
     write_audit(connection, entry.told, at=str(header["created_at"]), cutoff=str(header["cutoff"]), run_id=str(header["run_id"]))
+    at("ledger outbox")
+    made_at = str(header["created_at"])
+    add(connection, outbox, entry.messages.assign(run_no=number, made_at=made_at, due_at=made_at, attempts=0))
     at("ledger commit")
     return number
 

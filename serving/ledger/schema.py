@@ -1,8 +1,8 @@
 """The tables of the ledger: what was scored, warned of, done, left alone and overridden, and an audit of every change.
 
-`warnings` and `overrides` hold the state of today and are changed in place; whatever changes them also adds a line to `audit`, which the
-database itself keeps append-only. Everything else is only ever added to. Times are UTC texts given by the command line; days are those
-of the market.
+`warnings`, `overrides` and `desk` hold the state of today and are changed in place, and a disposition that is undone is taken out; whatever
+changes them also adds a line to `audit`, which the database itself keeps append-only. Everything else is only ever added to. Times are UTC
+texts given by the command line; days are those of the market.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ metadata = MetaData(
 )
 IS_OPEN = text("closed_on IS NULL")
 IS_IN_FORCE = text("lapsed_on IS NULL")
+IS_LIVE = text("revoked_at IS NULL")
+IS_WAITING = text("delivered_at IS NULL AND dead_at IS NULL")
 
 
 def _run() -> Column:
@@ -42,7 +44,7 @@ scores = Table(
     "scores",
     metadata,
     Column("run_no", Integer, ForeignKey("runs.run_no"), primary_key=True, autoincrement=False),
-    Column("merchant_id", String, primary_key=True, index=True),
+    Column("merchant_id", String, primary_key=True),
     Column("churn_risk", Float),
     Column("expected_gmv", Float),
     Column("growth_potential", Float),
@@ -55,7 +57,8 @@ scores = Table(
     Column("stage", String),
     Column("stage_since", Date),
 )
-"""One row a merchant and run; tier and stage are those of the rules, never a person's."""
+"""One row a merchant and run; tier and stage are those of the rules, never a person's. There is no index by merchant alone, which every
+night would have to be written anew all over; a merchant's own rows are found run by run."""
 
 warnings = Table(
     "warnings",
@@ -189,3 +192,76 @@ audit = Table(
     Column("detail", JSON),
 )
 """Every change, one line each; the database refuses to change or delete a line."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_no", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("hint", String, nullable=False, unique=True),
+    Column("digest", String, nullable=False, unique=True),
+    Column("role", String, nullable=False),
+    Column("owners", JSON(none_as_null=True)),
+    Column("regions", JSON(none_as_null=True)),
+    Column("created_at", String, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("expires_at", String),
+    Column("revoked_at", String),
+    Column("last_used_on", Date),
+    Index("one_key_of_a_name", "name", unique=True, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE),
+)
+"""Who may ask. `hint` is the beginning of a key, `digest` the sha256 of all of it; the key itself is nowhere."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_no", Integer, primary_key=True),
+    Column("key_no", Integer, ForeignKey("keys.key_no"), nullable=False),
+    Column("digest", String, nullable=False, unique=True),
+    Column("created_at", String, nullable=False),
+    Column("expires_at", String, nullable=False, index=True),
+    Column("ended_at", String),
+)
+"""Browsers that signed in with a key; `digest` is the sha256 of the cookie."""
+
+desk = Table(
+    "desk",
+    metadata,
+    Column("merchant_id", String, primary_key=True),
+    Column("owner", String),
+    Column("acknowledged_on", Date),
+    Column("acknowledged_by", String),
+    Column("snoozed_until", Date),
+    Column("snooze_reason", String),
+)
+"""What people decided about a merchant, whether or not it has a warning: who has it, that it was seen (`acknowledged_on` is the cutoff of
+the run it was seen in), and until when it can wait. A merchant nobody touched has no row."""
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("recorded_at", String, nullable=False, index=True),
+)
+"""Changes that were asked for under an idempotency key, and what was answered; `digest` is that of what was asked."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("message_no", Integer, primary_key=True),
+    Column("message_id", String, nullable=False, unique=True),
+    Column("kind", String, nullable=False),
+    Column("body", String, nullable=False),
+    Column("made_at", String, nullable=False),
+    Column("due_at", String, nullable=False),
+    _run(),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("delivered_at", String),
+    Column("dead_at", String),
+    Column("failure", String),
+    Index("ix_outbox_waiting", "due_at", sqlite_where=IS_WAITING, postgresql_where=IS_WAITING),
+)
+"""Messages to another system, added in the transaction of the run that they tell of. `due_at` is when one is tried next, and while it is
+being tried, when whoever tries it is taken to have died; `dead_at` is when it was given up."""

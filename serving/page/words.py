@@ -1,82 +1,37 @@
-"""The words of the page in English and Chinese; `{…}` are filled in."""
+"""All words of the page in English and Chinese; `{…}` are filled in. One file for each part of the page, one pair for each key."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from serving.page import words_acts, words_at_risk, words_frame, words_merchant, words_model, words_portfolio, words_sign_in
 from serving.reasons.numbers import Lang
 
-WORDS: Mapping[Lang, Mapping[str, str]] = {
-    "en": {
-        "title": "Merchants at risk",
-        "as_of": "As of {cutoff}: what was known at the start of that day",
-        "other_lang": "中文",
-        "all": "All tiers",
-        "tiers": "Show one tier",
-        "listed": "merchants at risk",
-        "listed_of": "of {scored} scored",
-        "at_stake": "margin at risk",
-        "at_stake_over": "expected loss over {days} days",
-        "paying": "worth acting on now",
-        "paying_brings": "expected to bring {profit} after costs",
-        "leavers": "expected to leave",
-        "leavers_within": "of all scored, within {days} days",
-        "merchant": "Merchant",
-        "tier": "Tier",
-        "risk": "Risk",
-        "value": "Value at risk",
-        "value_profit": "profit of acting {profit}",
-        "reasons": "Reasons",
-        "action": "Next action",
-        "leave": "{leave} of 100 leave within {days} days",
-        "leave_few": "fewer than 1 of 100 leave within {days} days",
-        "leave_most": "more than 99 of 100 leave within {days} days",
-        "unexplained": "reasons are worked out for the top of the list only",
-        "empty": "Nobody in this tier is at more than average risk.",
-        "shown": "{first}–{last} of {count}",
-        "first": "Back to the first",
-        "next": "Next {limit}",
-        "order": "Ordered by the expected profit of acting: what calling is hoped to save, less what it costs.",
-        "meaning": "Risks are calibrated: of 100 merchants shown with 31, about 31 place no order in the {days} days after the cutoff.",
-        "run": "run",
-        "model": "model",
-        "no_run": "Nothing to show yet",
-        "skip": "To the list",
-    },
-    "zh": {
-        "title": "流失风险商户",
-        "as_of": "截至{cutoff}零时的已知数据",
-        "other_lang": "English",
-        "all": "全部分层",
-        "tiers": "按分层查看",
-        "listed": "家风险商户",
-        "listed_of": "共{scored}家已评分",
-        "at_stake": "在险毛利",
-        "at_stake_over": "未来{days}天的预期损失",
-        "paying": "家值得立即行动",
-        "paying_brings": "扣除成本后预期收益{profit}",
-        "leavers": "家预计流失",
-        "leavers_within": "全部已评分商户，{days}天内",
-        "merchant": "商户",
-        "tier": "分层",
-        "risk": "流失风险",
-        "value": "在险价值",
-        "value_profit": "行动期望收益{profit}",
-        "reasons": "原因",
-        "action": "下一步行动",
-        "leave": "每100家中有{leave}家在{days}天内流失",
-        "leave_few": "每100家中不足1家在{days}天内流失",
-        "leave_most": "每100家中超过99家在{days}天内流失",
-        "unexplained": "仅为名单靠前的商户给出原因",
-        "empty": "该分层没有风险高于平均的商户。",
-        "shown": "第{first}–{last}家，共{count}家",
-        "first": "回到首页",
-        "next": "后{limit}家",
-        "order": "按行动期望收益排序：致电有望挽回的价值减去成本。",
-        "meaning": "概率经过校准：标为31的商户，每100家约有31家在截止日后{days}天内没有订单。",
-        "run": "批次",
-        "model": "模型",
-        "no_run": "暂无数据",
-        "skip": "跳到名单",
-    },
-}
+PARTS = (words_frame, words_at_risk, words_acts, words_merchant, words_portfolio, words_model, words_sign_in)
+PLACE: Mapping[Lang, int] = {"en": 0, "zh": 1}
+
+
+def all_words() -> dict[str, tuple[str, str]]:
+    """Every key with its English and its Chinese words."""
+    return {key: pair for part in PARTS for key, pair in part.WORDS.items()}
+
+
+WORDS: Mapping[str, tuple[str, str]] = all_words()
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words in one language: `words("as_of", day="1 Jan 2026")`."""
+
+    lang: Lang
+
+    def __call__(self, key: str, **values: Any) -> str:
+        """The words of a key, filled in."""
+        return WORDS[key][PLACE[self.lang]].format(**values)
+
+    def count(self, key: str, number: int, **values: Any) -> str:
+        """Words that hold a number of things: `<key>_one` for a single one where English has a singular of its own."""
+        single = f"{key}_one" if number == 1 and f"{key}_one" in WORDS else key
+        return self(single, number=f"{number:,}", **values)

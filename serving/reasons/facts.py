@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from serving.reasons.numbers import Style
 
 Numbers = NDArray[np.float64]
+FEW = 1024
+"""Up to so many rows all numbers are read at once, which takes less time than one column after the other."""
 
 
 class Facts:
@@ -22,6 +24,9 @@ class Facts:
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
         self._read: dict[str, Numbers] = {}
+        if len(frame) <= FEW:
+            numbers = frame.select_dtypes("number")
+            self._read |= dict(zip(map(str, numbers), numbers.to_numpy(np.float64).T, strict=True))
 
     def __getattr__(self, name: str) -> Numbers:
         if name.startswith("_"):

@@ -51,6 +51,7 @@ def reasons(
     most: int = 3,
     module_of: ModuleOf = declared_module,
     describe: Describe = declared_words,
+    facts: Facts | None = None,
 ) -> pd.DataFrame:
     """The strongest reasons of each merchant.
 
@@ -61,6 +62,7 @@ def reasons(
     cutoff, currency : what dates and money are written by.
     direction : whether the groups that raise the score are wanted, or those that lower it.
     most : reasons a merchant; fewer where fewer groups push that way.
+    facts : those of `frame`, where they are read already.
 
     Returns
     -------
@@ -88,18 +90,19 @@ def reasons(
     }
     bad = (head == "churn") == (direction == "raises")
     styles = {lang: Style(lang, currency, cutoff) for lang in ("en", "zh")}  # type: ignore[arg-type]
-    told, plain = _told(Facts(frame), frame, row, keys, feature, known, bad, styles, describe)
+    told, plain = _told(Facts(frame) if facts is None else facts, frame, row, keys, feature, known, bad, styles, describe)
     found = pd.DataFrame(table | {f"sentence_{lang}": texts for lang, texts in told.items()}, columns=list(COLUMNS))
     return _kept(found, row, plain, most)
 
 
 def _kept(found: pd.DataFrame, row: NDArray[np.intp], plain: NDArray[np.bool_], most: int) -> pd.DataFrame:
     """The reasons that are told: the strongest ones with a sentence, and plain ones where there are fewer than `WORDED` of these."""
-    worded = pd.Series(~plain).groupby(row)
-    fill = plain & (worded.transform("sum") < WORDED).to_numpy()
-    kept = found[~plain | fill].copy()
-    kept["rank"] = pd.Series(row[kept.index]).groupby(row[kept.index]).cumcount().to_numpy() + 1
-    return kept[kept["rank"] <= most].reset_index(drop=True)
+    worded = np.bincount(row, ~plain, minlength=1) if len(row) else np.zeros(1)
+    keep = ~plain | (worded[row] < WORDED)
+    mine = row[keep]  # in order, so the first of a merchant is where its number would go in
+    rank = np.arange(len(mine)) - np.searchsorted(mine, mine) + 1
+    kept = found[keep].assign(rank=rank)
+    return kept[rank <= most].reset_index(drop=True)
 
 
 def _strongest(push: NDArray[np.float64], most: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -120,13 +123,15 @@ def _main_features(
 ) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
     """The feature that pushes most in each (row, group), of those whose value is known where any of them pushes; and whether it is."""
     feature, known = np.full(len(row), None, dtype=object), np.zeros(len(row), bool)
+    inside = [place for place, name in enumerate(names) if name in frame]
+    there = np.zeros((len(frame), len(names)), bool)
+    there[:, inside] = frame[[names[place] for place in inside]].notna().to_numpy()
     for key in dict.fromkeys(keys):
         here = np.flatnonzero(keys == key)
         places = np.array([place for place, name in enumerate(names) if groups[name] == key])
         members = [names[place] for place in places]
         parts = push[np.ix_(row[here], places)]
-        values = [frame[name].notna().to_numpy()[row[here]] if name in frame else np.zeros(len(here), bool) for name in members]
-        has_value = np.stack(values, axis=1) & (parts > 0)
+        has_value = there[np.ix_(row[here], places)] & (parts > 0)
         best = np.where(has_value.any(axis=1), np.where(has_value, parts, -np.inf).argmax(axis=1), parts.argmax(axis=1))
         feature[here] = np.array(members, dtype=object)[best]
         known[here] = has_value[np.arange(len(here)), best]

@@ -153,9 +153,13 @@ class Scorecard(Entry):
         maxima, items = self.maxima(known), {}
         sums = {section: np.zeros(len(columns), np.int32) for section in SECTIONS}
         for number, (ladder, steps) in enumerate(zip(self.ladders, reached, strict=True)):
-            tenths = ladder.tenths(maxima[:, number])[row, steps]
-            sums[ladder.section] += tenths
-            items[ladder.column] = np.where(steps >= 0, tenths.astype(np.float32) / np.float32(10), np.float32("nan"))
+            worth = ladder.tenths(maxima[:, number])
+            shown = worth / np.float32(10)
+            shown[:, -1] = np.nan
+            width = worth.shape[1]
+            place = row * width + np.where(steps < 0, width - 1, steps)
+            sums[ladder.section] += worth.ravel().take(place)
+            items[ladder.column] = shown.ravel().take(place)
         table = self._totals(sums, self._known(known)[row])
         index = columns.frame.index
         return Points(pd.DataFrame(table, index, copy=False), pd.DataFrame(items, index, copy=False))

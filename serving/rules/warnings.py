@@ -129,10 +129,18 @@ def places_of(kinds: Sequence[WarningKind], masks: dict[str, Mask]) -> tuple[NDA
     """Row and place of the kind of everything that holds, a row's most severe first."""
     order = sorted((place for place, kind in enumerate(kinds) if kind.kind in masks), key=lambda place: (-kinds[place].level, place))
     hits = [np.flatnonzero(masks[kinds[place].kind]) for place in order]
-    row: NDArray[np.int64] = np.concatenate([np.empty(0, np.int64), *hits])
-    which = np.repeat(np.array(order, np.int64), [len(hit) for hit in hits])
-    by_row = np.argsort(row, kind="stable")
-    return row[by_row], which[by_row]
+    if not hits:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    count = np.zeros(len(masks[kinds[order[0]].kind]), np.int64)
+    for hit in hits:
+        count[hit] += 1
+    free = np.cumsum(count) - count  # the place of each row's next one, without sorting
+    row, which = np.repeat(np.arange(len(count)), count), np.empty(int(count.sum()), np.int64)
+    for place, hit in zip(order, hits, strict=True):
+        at = free.take(hit)
+        which[at] = place
+        free[hit] = at + 1
+    return row, which
 
 
 def warning_keys(kinds: Sequence[WarningKind], row: NDArray[np.int64], which: NDArray[np.int64], columns: Columns) -> dict[str, Any]:

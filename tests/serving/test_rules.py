@@ -238,5 +238,5 @@ def test_a_rank_is_the_share_below_with_ties_half() -> None:
 
 
 def test_float32_columns_meet_thresholds_they_equal() -> None:
-    rows = frame(churn_risk=[0.6], days_since_last_order=[5.0]).astype(np.float32)
-    assert read_rules().apply(rows).warnings["kind"].tolist() == ["churn_risk"]
+    rows = frame(refund_rate_28d=[0.2], refunds_count_28d=[3.0], days_since_last_order=[5.0]).astype(np.float32)
+    assert read_rules().apply(rows).warnings["kind"].tolist() == ["refund_surge"]

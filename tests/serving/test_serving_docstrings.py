@@ -8,7 +8,10 @@ import importlib
 import numpy as np
 import pytest
 
-MODULES = ("money", "export", "reasons.groups", "reasons.numbers", "reasons.facts", "reasons.plain", "rules.spread", "rules.bounds")
+PORTFOLIO = tuple(f"portfolio.{name}" for name in ("book", "concentration", "facts", "rfm", "shapes", "use", "written"))
+ACCESS = tuple(f"access.{name}" for name in ("commands", "forgery", "head", "limits", "token"))
+RULES = ("rules.spread", "rules.bounds", "rules.conditions")
+MODULES = (*PORTFOLIO, *ACCESS, *RULES, "chains", "money", "export", "reasons.groups", "reasons.numbers", "reasons.facts", "reasons.plain")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,75 +1,97 @@
-"""GET /v1/at-risk, /v1/growth and /v1/warnings: the lists of the run, a page at a time."""
+"""GET /v1/at-risk and /v1/growth: the lists of the run, a page at a time, or whole as a file."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.api.asking import Place, answered, asked, place
-from serving.api.problem import Problem
+from serving.access.audit import audit_export
+from serving.api.asking import Place, asked, place, ready
+from serving.api.choosing import Choice, at_risk_choice, day_text, narrowed
+from serving.api.describing import CSV, XLSX, describes
+from serving.api.files import attachment, wanted_format
+from serving.api.ledgers import state_of
 from serving.api.published import View
-from serving.api.schemas import (
-    AtRisk,
-    AtRiskAnswer,
-    Growing,
-    GrowthAnswer,
-    Lang,
-    MerchantsQuestion,
-    Warned,
-    WarningsAnswer,
-    WarningsQuestion,
-)
+from serving.api.schemas import AtRisk, AtRiskAnswer, AtRiskQuestion, Growing, GrowthAnswer, Lang, MerchantsQuestion, Warned
 from serving.explain import plain
+from serving.export import to_csv, to_xlsx
 from serving.lists import Listing, words
-from serving.rules.warnings import SEVERITIES
+
+FILES = {"csv": (to_csv, f"{CSV}; charset=utf-8"), "xlsx": (to_xlsx, XLSX)}
+LISTED: dict[str, Any] = {"problems": ("run-gone", "no-ledger"), "files": (CSV, XLSX), "has_tag": True}
 
 
-def at_risk(request: Request) -> Response:
-    """Who to act on first."""
+@describes("atRisk", AtRiskAnswer, question=AtRiskQuestion, **LISTED)
+async def at_risk(request: Request) -> Response:
+    """Who to act on first, by the expected profit of acting; with what was done so far."""
+    if wanted_format(request, tuple(FILES)) != "json":
+        return await run_in_threadpool(_file, request, _whole_at_risk, "at_risk")
+    return await ready(request, _at_risk, state_of(request))
+
+
+@describes("growth", GrowthAnswer, question=MerchantsQuestion, **LISTED)
+async def growth(request: Request) -> Response:
+    """Who is about to grow, by growth value."""
+    if wanted_format(request, tuple(FILES)) != "json":
+        return await run_in_threadpool(_file, request, _whole_growth, "growth")
+    return await ready(request, _growth)
+
+
+def _at_risk(request: Request, view: View) -> AtRiskAnswer:
+    question = asked(request, AtRiskQuestion)
+    where = place(request, question)
+    choice = at_risk_choice(request, where.view, question)
+    listing = where.view.listing("at_risk", None, None, None, question.lang)
+    at_stake = float(choice.board.rows["value_at_risk"].to_numpy(np.float64)[choice.places].sum())
+    rows = [AtRisk.model_construct(**row) for row in _at_risk_rows(where, listing, choice, question.lang)]
+    notes = _notes(where.view, question)
+    return AtRiskAnswer.model_construct(**where.facts(len(choice.places)), value_at_risk=at_stake, notes=notes, rows=rows)
+
+
+def _notes(view: View, question: AtRiskQuestion) -> list[str]:
+    """What the list says of itself; of one that is narrowed by more than tier and owner, what it says of those."""
+    known = question.owner is None or ("owner" in view.run.merchants and (view.run.merchants["owner"] == question.owner).any())
+    return list(view.listing("at_risk", question.capacity, question.tier, question.owner if known else None, question.lang).notes)
+
+
+def _at_risk_rows(where: Place, listing: Listing, choice: Choice, lang: Lang) -> list[dict[str, Any]]:
+    here = choice.places[where.rows]
+    rows = listed(where.view, listing.rows.iloc[here].assign(rank=range(where.offset + 1, where.offset + 1 + len(here))), AtRisk, lang)
+    merchants, before = choice.board.rows.iloc[here], choice.board.before.iloc[here]
+    change = merchants["churn_risk"].to_numpy(np.float64) - before["risk"].to_numpy(np.float64)
+    of_merchant = [merchants[name].tolist() if name in merchants else [None] * len(here) for name in ("region", "industry")]
+    for row, state, moved, is_new, *facts in zip(rows, choice.desk.records(here), change.tolist(), choice.board.is_new[here].tolist(), *of_merchant, strict=True):
+        row |= {"region": plain(facts[0]), "industry": plain(facts[1]), "risk_change": plain(moved), "is_new": is_new}
+        row |= {"owner": plain(state["owner"]), "status": state["status"], "due_on": day_text(state["due_on"]), "snoozed_until": day_text(state["until"])}
+    return rows
+
+
+def _growth(request: Request, view: View) -> GrowthAnswer:
     question = asked(request, MerchantsQuestion)
     where = place(request, question)
-    listing = listing_of(where.view, "at_risk", question)
-    rows = [AtRisk(**row) for row in listed(where, listing, "at_risk", question.lang)]
-    at_stake = float(listing.rows["value_at_risk"].sum())
-    facts = where.facts(len(listing.rows))
-    return answered(AtRiskAnswer(**facts, value_at_risk=at_stake, notes=list(listing.notes), rows=rows))
+    found = _grown(where.view, question)
+    rows = [Growing.model_construct(**row) for row in listed(where.view, found.iloc[where.rows], Growing, question.lang)]
+    return GrowthAnswer.model_construct(**where.facts(len(found)), rows=rows)
 
 
-def growth(request: Request) -> Response:
-    """Who is about to grow."""
-    question = asked(request, MerchantsQuestion)
-    where = place(request, question)
-    listing = listing_of(where.view, "growth", question)
-    rows = [Growing(**row) for row in listed(where, listing, "growth", question.lang)]
-    return answered(GrowthAnswer(**where.facts(len(listing.rows)), rows=rows))
+def _grown(view: View, question: MerchantsQuestion) -> pd.DataFrame:
+    found = narrowed(view, view.listing("growth", None, None, None, question.lang).rows, question)
+    return found.assign(rank=range(1, len(found) + 1))
 
 
-def warnings(request: Request) -> Response:
-    """The calls to act."""
-    question = asked(request, WarningsQuestion)
-    where = place(request, question)
-    table = _chosen(where.view, question)
-    shown = table.iloc[where.rows].rename(columns={f"words_{question.lang}": "words", f"play_{question.lang}": "play"})
-    rows = [Warned(**row) for row in records(shown, Warned)]
-    return answered(WarningsAnswer(**where.facts(len(table)), rows=rows))
-
-
-def listing_of(view: View, kind: Literal["at_risk", "growth"], question: MerchantsQuestion) -> Listing:
-    """The whole list that a question asks for."""
-    return view.listing(kind, question.capacity, question.tier, question.owner, question.lang)
-
-
-def listed(where: Place, listing: Listing, kind: str, lang: Lang) -> list[dict[str, Any]]:
+def listed(view: View, shown: pd.DataFrame, kind: type[AtRisk] | type[Growing], lang: Lang) -> list[dict[str, Any]]:
     """The rows of a page, with the words of the tier beside its code."""
-    run = where.view.run
-    shown = listing.rows.iloc[where.rows]
-    rows = records(shown, AtRisk if kind == "at_risk" else Growing)
+    rows = records(shown, kind)
     for row in rows:
-        row["tier_words"] = row["tier"] and words(run, "tiers", row["tier"], lang)
+        row["tier_words"] = row["tier"] and words(view.run, "tiers", row["tier"], lang)
     return rows
 
 
@@ -79,19 +101,29 @@ def records(table: pd.DataFrame, kind: type[AtRisk] | type[Growing] | type[Warne
     return [dict(zip(columns, map(plain, row), strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _chosen(view: View, question: WarningsQuestion) -> pd.DataFrame:
-    """The warnings asked for, the most severe first, then by value at risk, then by merchant."""
-    table = view.run.warnings
-    kinds = sorted({*table["kind"], *view.run.header["inactive_warnings"]})
-    if question.kind is not None and question.kind not in kinds:
-        raise Problem("invalid-request", f"there is no warning {question.kind!r}; known are {', '.join(kinds)}.")
-    for name, wanted in (("kind", question.kind), ("severity", question.severity)):
-        table = table if wanted is None else table[table[name] == wanted]
-    known = [name for name in ("name", "value_at_risk") if name in view.run.merchants]
-    table = table.join(view.run.merchants[known], on="merchant_id")
-    level = table["severity"].map({name: place for place, name in enumerate(SEVERITIES)})
-    order = table.assign(level=level).sort_values(["level", "value_at_risk", "merchant_id"], ascending=[False, False, True])
-    return order.drop(columns="level")
+def _whole_at_risk(request: Request) -> tuple[View, Listing, MerchantsQuestion]:
+    question = asked(request, AtRiskQuestion)
+    view = place(request, question).view
+    choice = at_risk_choice(request, view, question)
+    listing = view.listing("at_risk", None, None, None, question.lang)
+    rows = listing.rows.iloc[choice.places].assign(rank=range(1, len(choice.places) + 1))
+    return view, replace(listing, rows=rows, calling=None), question
 
 
-ROUTES = (Route("/v1/at-risk", at_risk), Route("/v1/growth", growth), Route("/v1/warnings", warnings))
+def _whole_growth(request: Request) -> tuple[View, Listing, MerchantsQuestion]:
+    question = asked(request, MerchantsQuestion)
+    view = place(request, question).view
+    return view, replace(view.listing("growth", None, None, None, question.lang), rows=_grown(view, question)), question
+
+
+def _file(request: Request, whole: Callable[[Request], tuple[View, Listing, MerchantsQuestion]], name: str) -> Response:
+    """A whole list as a file, written down before it is handed out."""
+    kind = wanted_format(request, tuple(FILES))
+    view, listing, question = whole(request)
+    narrowing = question.model_dump(exclude_defaults=True, exclude={"format", "cursor", "limit"})
+    audit_export(request, f"{name}.{kind}", len(listing.rows), view.run.run_id, **narrowing)
+    write, media_type = FILES[kind]
+    return attachment(write(listing), f"keepwell-{name.replace('_', '-')}-{view.run.cutoff}.{kind}", media_type)
+
+
+ROUTES = (Route("/v1/at-risk", at_risk), Route("/v1/growth", growth))

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from features.errors import ModelRefused
-from serving.api.asking import answered, asked, published
+from serving.api.asking import answered, asked, published, standing
+from serving.api.describing import describes
 from serving.api.published import Published, View
 from serving.api.schemas import ModelAnswer, Question, Ready
 from serving.champion import champion_pointer
@@ -19,15 +20,17 @@ from serving.durable import checked_files
 ABOUT_RUN = ("created_at", "previous", "rules_hash", "data_fingerprint", "settings", "counts", "inactive_warnings")
 
 
+@describes("model", ModelAnswer, question=Question)
 def model(request: Request) -> Response:
     """The model and the run."""
     asked(request, Question)
     runs = published(request)
-    view = runs.now()
+    view = standing(request)
     about = {name: view.run.header.get(name) for name in ABOUT_RUN}
-    return answered(ModelAnswer(**view.facts, champion=_champion(runs), card=_card(runs, view), run=about))
+    return answered(ModelAnswer(**view.facts, champion=_champion(runs), card=card_of(runs, view), run=about))
 
 
+@describes("ready", Ready, is_open=True)
 def readyz(request: Request) -> Response:
     """Ready once a run is published."""
     return answered(Ready(**published(request).now().facts))
@@ -40,7 +43,7 @@ def _champion(runs: Published) -> str | None:
         return None
 
 
-def _card(runs: Published, view: View) -> dict[str, Any] | None:
+def card_of(runs: Published, view: View) -> dict[str, Any] | None:
     """The card out of the bundle, if that is still there and whole."""
     try:
         files = checked_files(runs.state_dir / "bundles" / view.run.model_version, ModelRefused)

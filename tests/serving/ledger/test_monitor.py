@@ -22,7 +22,6 @@ from serving.nightly import run_once
 from serving.run import current_run
 
 
-
 @pytest.fixture(scope="module")
 def run(request: pytest.FixtureRequest) -> Any:
     """The command line, as at the top of the tests."""

@@ -15,6 +15,7 @@ import pytest
 
 from features.errors import DataRefused
 from features.model import Model
+from features.settings import Webhooks
 from serving.ledger import Ledger
 from serving.ledger.schema import metadata
 from serving.nightly import run_once
@@ -27,7 +28,7 @@ STEPS = [
     *(f"write {name}" for name in ("merchants.parquet", "reasons.parquet", "warnings.parquet", "scorecard.parquet", "rules.toml", "run.json")),
     "manifest",
     "rename",
-    *(f"ledger {name}" for name in ("begin", "run", "scores", "warnings", "decisions", "audit", "commit")),
+    *(f"ledger {name}" for name in ("begin", "run", "scores", "warnings", "decisions", "audit", "outbox", "commit")),
     "point",
     "done",
 ]
@@ -78,6 +79,7 @@ def stage() -> tuple[Any, Any, Rules]:
     settings = SimpleNamespace(
         churn=conftest.Churn(), growth=conftest.Growth(), economics=conftest.Economics(), timeline=conftest.Timeline(currency="GBP")
     )
+    settings.webhooks = Webhooks(url="https://crm.example/")
     snapshots = {FIRST: early, SECOND: late}
     market = SimpleNamespace(
         settings=settings, merchants=owners, snapshot=lambda cutoff: snapshots[str(cutoff)], source=SimpleNamespace(fingerprint="f00d")
@@ -134,6 +136,9 @@ def test_killed_at_a_step_the_list_stands_the_ledger_is_whole_and_the_rerun_adds
     assert len(once["runs"]) == 2 and once["warnings"]["opened_on"].nunique() == 2 and len(once["decisions"])
     assert not once["warnings"].duplicated(["merchant_id", "kind"]).any()
     assert not once["decisions"].duplicated(["merchant_id"]).any()
+    opened = once["outbox"]["kind"] == "warning.opened"
+    assert opened.sum() == (~once["warnings"]["is_held_out"].astype(bool)).sum() > 0, "each warning is told, those of the holdout are not"
+    assert once["outbox"]["message_id"].is_unique
     if was_committed:
         assert same(once, after_kill)
     ledger.close()

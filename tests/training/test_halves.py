@@ -1,0 +1,74 @@
+"""Days shared with a forked process: the same answers, and none missing when the process dies."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+
+from features.halves import can_share
+from features.trees import Head
+from training.halves import in_two
+
+DAYS = [5, 1, 4, 2, 3]
+needs_two = pytest.mark.skipif(not can_share(), reason="there is one processor, or no safe way to fork")
+
+
+@pytest.fixture
+def market() -> SimpleNamespace:
+    return SimpleNamespace(held=SimpleNamespace(engine="an engine"))
+
+
+def test_answers_come_for_all_days_in_their_order(market: SimpleNamespace) -> None:
+    assert list(in_two(market, DAYS, lambda day: day**2).items()) == [(day, day**2) for day in DAYS]
+    assert market.held.engine == "an engine"
+
+
+@needs_two
+def test_the_last_day_and_every_other_one_are_done_here(market: SimpleNamespace) -> None:
+    processes = in_two(market, DAYS, lambda _: os.getpid())
+    assert [day for day in DAYS if processes[day] == os.getpid()] == [5, 1, 3]
+    assert processes[4] == processes[2] != os.getpid()
+
+
+@needs_two
+def test_when_the_other_process_dies_its_share_is_done_here(market: SimpleNamespace) -> None:
+    here = os.getpid()
+
+    def work(day: int) -> int:
+        if os.getpid() != here:
+            os._exit(9)
+        return day
+
+    assert in_two(market, DAYS, work) == {day: day for day in DAYS}
+
+
+@needs_two
+def test_the_other_process_asks_no_engine(market: SimpleNamespace) -> None:
+    processes = in_two(market, DAYS, lambda day: (market.held.engine, os.getpid()))
+    assert set(processes.values()) == {("an engine", os.getpid())}
+
+
+def test_a_refusal_is_raised_here_wherever_it_was_met(market: SimpleNamespace) -> None:
+    def work(day: int) -> int:
+        if day == 2:
+            raise ValueError("day 2")
+        return day
+
+    with pytest.raises(ValueError, match="day 2"):
+        in_two(market, DAYS, work)
+
+
+@needs_two
+def test_trees_that_were_asked_by_many_threads_before_answer_there_too(market: SimpleNamespace) -> None:
+    """OpenMP's threads are not there after a fork: a question that wants them would never end."""
+    rows = np.random.default_rng(3).normal(size=(2000, 3))
+    quiet = {"verbosity": -1, "num_threads": 1}
+    trees = Head(lgb.train(quiet, lgb.Dataset(rows, rows[:, 0], params=quiet), 5).model_to_string())
+    before = trees.raw(rows)
+    found = in_two(market, DAYS, lambda _: (trees.raw(rows), trees.contributions(rows).sum(axis=1), os.getpid()))
+    assert len({process for _, _, process in found.values()}) == 2
+    assert all(np.array_equal(raw, before) and np.allclose(total, before) for raw, total, _ in found.values())

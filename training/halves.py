@@ -1,0 +1,62 @@
+"""Models of several days, every other one trained by a forked process, which inherits the kept tiles and the snapshots without a copy.
+
+Training is half Python, whose lock lets two threads fill one processor and a half; two processes fill both. The child touches neither
+the engine nor OpenMP's threads, which a fork does not copy; when it dies, whatever the reason, the parent does its share as well.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import warnings
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import TypeVar
+
+from features.halves import can_share
+from features.snapshot import Market
+
+Answer = TypeVar("Answer")
+
+
+def in_two(market: Market, days: Sequence[int], work: Callable[[int], Answer]) -> dict[int, Answer]:
+    """The answers for some days, which later ones need longer for, in their order.
+
+    Parameters
+    ----------
+    market : its tiles are kept, so that `work` needs its engine no more.
+    work : gives what can be pickled; the same for a day whatever was done before.
+    """
+    if len(days) < 2 or not can_share():
+        return {day: work(day) for day in days}
+    theirs = sorted(days)[-2::-2]
+    here, there = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=_send, args=(market, theirs, work, there))
+    with warnings.catch_warnings():  # Python warns of a fork where threads run, which is known here
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child.start()
+    there.close()
+    try:
+        done = {day: work(day) for day in days if day not in theirs}
+        done |= _received(here)
+    finally:
+        here.close()
+        child.terminate()
+        child.join()
+    return {day: done[day] if day in done else work(day) for day in days}
+
+
+def _send(market: Market, days: Sequence[int], work: Callable[[int], Answer], there: Connection) -> None:
+    del market.held.engine  # a question to it would wait for threads that are not here; like this the child ends and the parent asks
+    try:
+        answers = {day: work(day) for day in days}
+    except Exception:  # the parent meets the same, and says it
+        return
+    there.send(answers)
+
+
+def _received(here: Connection) -> dict[int, Answer]:
+    try:
+        found: dict[int, Answer] = here.recv()
+    except (EOFError, OSError):
+        return {}
+    return found
