@@ -18,6 +18,7 @@ import serving.acting_commands as of_acting
 import serving.commands as of_serving
 import serving.monitor_commands as of_monitoring
 import serving.portfolio_commands as of_portfolio
+import serving.retrospect_commands as of_retrospect
 import training.commands as of_training
 from features import shell
 from features.errors import Refused, UsageRefused
@@ -157,6 +158,7 @@ app.command()(of_serving.benchmarks)
 app.command("portfolio")(of_portfolio.show_portfolio)
 app.command()(of_acting.record)
 app.command()(of_acting.proof)
+app.command()(of_retrospect.retrospect)
 app.command()(of_monitoring.monitor)
 app.command()(of_serving.serve)
 app.add_typer(of_serving.rules, name="rules")

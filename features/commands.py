@@ -13,6 +13,7 @@ from features.errors import UsageRefused, did_you_mean
 from features.shell import AsJson, Config
 from features.snapshot import Market, day_number
 from features.tables import STREAMS
+from features.whole import write_atomically
 
 catalogued = typer.Typer(help="The catalogue of features, and snapshots of them.", no_args_is_help=True)
 
@@ -85,6 +86,6 @@ def build(
         market = Market.open(shell.config_path(config), shell.today())
         day = market.source.end_day if cutoff is None else day_number(cutoff)
         frame = market.snapshot(day)
-        shell.write_atomically(out, frame.to_parquet())
+        write_atomically(out, frame.to_parquet())
     facts = {"rows": len(frame), "features": frame.shape[1], "out": str(out)}
     shell.answer(facts, as_json, f"Wrote {len(frame):,} merchants with {frame.shape[1]} features to {out}.")

@@ -22,7 +22,7 @@ from features.holdings import ALWAYS
 from features.kernel import run
 from features.peers import PeerTable, PeerTables, compared
 from features.program import Plan, base_of
-from features.tiles import Need, Rows, entities_of_rows, tiles_of_rows
+from features.tiles import EntityDays, Need, Rows, Tiles, entities_of_rows, tiles_of_rows
 
 COLUMNS = ("base", "by", "group", "code", "total", "values")
 HEAD = ("merchant", "day", "seen")
@@ -143,7 +143,8 @@ def snapshot_of_rows(context: Context, events: Mapping[str, Rows], attributes: M
 
 def _kernel(context: Context, events: Mapping[str, Rows], attributes: Mapping[str, np.ndarray], known: np.ndarray) -> Kernel:
     nothing = np.zeros(0, np.int64)
-    tiles, entities = {}, {}
+    tiles: dict[str, Tiles] = {}
+    entities: dict[tuple[str, str], EntityDays] = {}
     for stream, need in context.needs.items():
         read = {*need.entities, *(name for one in need.measures for name in (one.field, *(test[0] for test in one.where)) if name)}
         rows = events.get(stream) or dict.fromkeys((*HEAD, *read), nothing)

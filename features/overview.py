@@ -8,6 +8,7 @@ from typing import Any
 from features.source import Source
 from features.tables import ATTRIBUTES, SCALE, STREAMS, TABLES
 
+WEEK = 7
 TOP = 0.2
 """The share of merchants whose part of the sales is told."""
 
@@ -37,6 +38,23 @@ def profile(source: Source) -> dict[str, Any]:
         **_fields(source),
         "notes": list(source.notes),
     }
+
+
+def longest_pause(source: Source) -> int:
+    """The most days in a row without any order, between the first and the last."""
+    gap = _longest_gap(source)
+    return int(gap["days"]) if gap else 0
+
+
+def weekly_rows(source: Source, stream: str, weeks: int) -> tuple[int, float]:
+    """Rows of a stream in the last week of the data, and a week's mean over so many weeks before."""
+    end = source.end_day
+    row = source.connection.execute(
+        f"SELECT sum(CASE WHEN day >= {end - WEEK} THEN 1 ELSE 0 END), count(*) FROM stream_{stream} "
+        f"WHERE day >= {end - WEEK * (1 + weeks)} AND day < {end}"
+    ).fetchone()
+    latest, whole = (int(row[0] or 0), int(row[1])) if row else (0, 0)
+    return latest, (whole - latest) / weeks
 
 
 def day(number: int) -> date:

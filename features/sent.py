@@ -83,6 +83,8 @@ def snapshot_of_sent(context: Context, merchants: Sequence[Merchant]) -> tuple[p
         late = f"not known before {cutoff}", f"{cutoff}之前尚无该商户"
         refused.setdefault(int(place), Refusal("too_new", *late))
     kept = np.array([place not in refused for place in range(len(merchants))], bool)
+    if not kept.any():
+        return pd.DataFrame(np.empty((0, len(context.names))), pd.Index([], dtype=object, name="merchant_id"), context.names), refused
     events = {name: _stream(name, tables, context, kept) for name in context.needs if name in context.streams}
     chosen = {name: values[kept] for name, values in attributes.items()}
     ids = [one.merchant_id for one, keep in zip(merchants, kept, strict=True) if keep]

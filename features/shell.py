@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,34 +77,6 @@ def line(text: str) -> None:
 def heading(text: str) -> None:
     """A heading for people."""
     console.print(f"\n{text}", style="bold", markup=False)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    write_together({path: content})
-
-
-def write_together(files: Mapping[Path, bytes]) -> None:
-    """Write files that belong together: none takes its place before all of them are written.
-
-    Raises
-    ------
-    UsageRefused
-        One cannot be written; those that stood there stand unchanged.
-    """
-    partials = {path: path.with_name(f".{path.name}.partial-{os.getpid()}") for path in files}
-    path = Path()
-    try:
-        for path, content in files.items():
-            partials[path].write_bytes(content)
-        for path, partial in partials.items():
-            partial.replace(path)
-    except OSError as error:
-        raise UsageRefused(f"{path} cannot be written ({error.strerror}); name a file in a directory that exists.") from None
-    finally:
-        for partial in partials.values():
-            with suppress(OSError):
-                partial.unlink()
 
 
 def refuse_unless_writable(directory: Path) -> None:

@@ -14,6 +14,7 @@ import typer
 
 from features import shell
 from features.errors import DataRefused, Refused, UsageRefused, did_you_mean
+from features.overview import longest_pause
 from features.settings import Settings, read_settings
 from features.shell import AsJson, Config
 from features.snapshot import Market, day_date, day_number
@@ -27,7 +28,6 @@ from serving.ledger import Ledger
 from serving.lists import Listing, check_lang
 from serving.lists import at_risk as at_risk_list
 from serving.lists import growth as growth_list
-from serving.monitor import longest_pause
 from serving.nightly import run_once
 from serving.override_words import in_force, override_facts, with_overrides
 from serving.rule_commands import rules, rules_of
@@ -95,7 +95,7 @@ def published(config: Path, cutoff: str | None = None, rules_file: Path | None =
 
 def _refuse_days_without_data(market: Market, day: int) -> None:
     """Refuse a cutoff after days of which nothing is known: they would be read as every merchant's silence."""
-    end, pause = market.source.end_day, longest_pause(market)
+    end, pause = market.source.end_day, longest_pause(market.source)
     if day - end > pause:
         raise DataRefused(
             f"cutoff {day_date(day):%Y-%m-%d} lies {day - end} days after the data ends ({day_date(end):%Y-%m-%d}), and the platform was never "

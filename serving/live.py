@@ -54,7 +54,7 @@ class Surroundings:
     def settings(self) -> SimpleNamespace:
         """The settings that the run was scored with."""
         given = self.run.header["settings"]
-        kinds = {"churn": Churn, "growth": Growth, "economics": Economics}
+        kinds: dict[str, Any] = {"churn": Churn, "growth": Growth, "economics": Economics}
         return SimpleNamespace(**{name: kind.model_validate(given[name]) for name, kind in kinds.items()})
 
 
@@ -69,7 +69,7 @@ def live_rows(around: Surroundings, model: Any, merchants: Sequence[Merchant], *
     table = _scored(around, model, chosen) if len(chosen) else pd.DataFrame(index=chosen.index)
     told = _reasons(around, model, chosen, lang) if explain and len(chosen) else [[] for _ in range(len(chosen))]
     scored = iter(zip(table.to_dict("records"), told, strict=True))
-    left = iter(zip(found["no_score"], found[f"no_score_{lang}"], strict=True))
+    left = iter(zip(*(map(plain, found[name].tolist()) for name in ("no_score", f"no_score_{lang}")), strict=True))
     rows = []
     for place, one in enumerate(merchants):
         why = _of(refused[place], lang) if place in refused else next(left)
@@ -85,7 +85,7 @@ def _refused(reason: str, words: str) -> dict[str, Any]:
     return {"status": "no_score", "no_score": {"reason": reason, "words": words}}
 
 
-def _row(values: dict[str, Any], told: list[dict[str, Any]], explain: bool) -> dict[str, Any]:
+def _row(values: dict[Any, Any], told: list[dict[str, Any]], explain: bool) -> dict[str, Any]:
     return {"status": "scored", "values": {name: plain(value) for name, value in values.items()}, "reasons": told if explain else None}
 
 

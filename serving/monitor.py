@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from features.drift import ALARM, WARN
+from features.overview import WEEK, longest_pause, weekly_rows
 from features.snapshot import Market, day_date
 from serving.matured import Matured
 from serving.run import Run
 
 LEVELS = ("ok", "warn", "alarm")
-WEEK = 7
 WEEKS = 8
 """So many weeks before the last one say what a usual week of a table is."""
 FEWER, FEWEST = 0.5, 0.1
@@ -64,7 +64,7 @@ def facts(findings: Sequence[Finding], run: Run, past: Sequence[Matured]) -> dic
 
 def freshness(market: Market, today: date) -> list[Finding]:
     """How old the data is, and which tables have run dry."""
-    last, pause = market.source.last_day, longest_pause(market)
+    last, pause = market.source.last_day, longest_pause(market.source)
     age = (pd.Timestamp(today) - day_date(last)).days - 1
     level = "ok" if age <= pause + LATE else "warn" if age <= pause + OVERDUE else "alarm"
     do = "" if level == "ok" else "; bring the event tables up to date"
@@ -72,22 +72,9 @@ def freshness(market: Market, today: date) -> list[Finding]:
     return [Finding("data", level, words), *(_table(market, stream) for stream in market.source.streams)]
 
 
-def longest_pause(market: Market) -> int:
-    """The most days in a row without any order, between the first and the last."""
-    row = market.source.connection.execute(
-        "SELECT max(next - day) - 1 FROM (SELECT day, lead(day) OVER (ORDER BY day) AS next FROM (SELECT DISTINCT day FROM stream_orders))"
-    ).fetchone()
-    return int(row[0] or 0) if row else 0
-
-
 def _table(market: Market, stream: str) -> Finding:
     """A table's rows of the last week against its usual week."""
-    end = market.source.end_day
-    row = market.source.connection.execute(
-        f"SELECT sum(CASE WHEN day >= {end - WEEK} THEN 1 ELSE 0 END), count(*) FROM stream_{stream} WHERE day >= {end - WEEK * (1 + WEEKS)} AND day < {end}"
-    ).fetchone()
-    latest, whole = (int(row[0] or 0), int(row[1])) if row else (0, 0)
-    usual = (whole - latest) / WEEKS
+    latest, usual = weekly_rows(market.source, stream, WEEKS)
     share = latest / usual if usual else 1.0
     level = "ok" if share >= FEWER or usual < WEEK else "warn" if share >= FEWEST else "alarm"
     do = "" if level == "ok" else "; see whether its feed has stopped"

@@ -13,6 +13,7 @@ import pandas as pd
 from features import shell
 from features.errors import DataRefused
 from features.snapshot import Market
+from features.whole import write_atomically
 from serving.replay import ModelOf, Replayed, replay
 from serving.replay_report import measured
 from serving.replay_text import kinds_table, lost_table, told, weeks_csv
@@ -51,9 +52,9 @@ def left(truth: Path) -> pd.DataFrame:
 def write(out: Path, facts: dict[str, Any], done: Replayed) -> None:
     """`replay.json`, `weeks.csv` (a row a run) and `warnings.parquet` (a row a warning) in a directory."""
     out.mkdir(parents=True, exist_ok=True)
-    shell.write_atomically(out / "replay.json", json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False).encode())
-    shell.write_atomically(out / "weeks.csv", weeks_csv(facts))
-    shell.write_atomically(out / "warnings.parquet", done.warnings.to_parquet(index=False))
+    write_atomically(out / "replay.json", json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False).encode())
+    write_atomically(out / "weeks.csv", weeks_csv(facts))
+    write_atomically(out / "warnings.parquet", done.warnings.to_parquet(index=False))
 
 
 def show(facts: dict[str, Any]) -> None:

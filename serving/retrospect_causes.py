@@ -79,6 +79,10 @@ SIGNS = (
 )
 
 
+LATER = ("tickets", "effort", "fees", "functions", "topic", "fall")
+"""Signs that a merchant can still give after its last order: one that logs in and sells nothing sells elsewhere."""
+
+
 def evidence_features(market: Market) -> dict[str, Feature]:
     """The features that signs are read from, as far as the market has their tables."""
     orders, tickets, logins = Events("orders"), Events("tickets"), Events("logins")
@@ -94,6 +98,7 @@ def evidence_features(market: Market) -> dict[str, Feature]:
         "gmv_before": (("orders",), before.total("amount")),
         "year": (("orders",), orders.last(YEAR).count()),
         "ahead": (("orders",), orders.last(AHEAD, YEAR - AHEAD).count()),
+        "year_ago": (("orders",), orders.last(AHEAD, YEAR).count()),
         "subsidy_now": (("orders",), now.total("subsidy") / now.total("amount")),
         "subsidy_before": (("orders",), before.total("subsidy") / before.total("amount")),
         "lines_now": (("orders",), now.total("lines") / now.count()),
@@ -164,7 +169,6 @@ def with_topics(frame: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
 
 def signs_of(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Strength and value of every sign, one row a merchant, columns by the names of `SIGNS`; strength 0 where there is none."""
-
     with np.errstate(divide="ignore", invalid="ignore"):  # what cannot be divided is no sign
         return _signs_of(frame)
 
@@ -182,7 +186,8 @@ def _signs_of(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     fall = np.where(column("orders_before") >= FEW_ORDERS, 1 - own / np.maximum(industry, 1e-9), np.nan)
     basket = 1 - (column("gmv_now") / column("orders_now")) / (column("gmv_before") / column("orders_before"))
     narrow = np.where(column("logins_now") >= column("functions_before"), 1 - column("functions_now") / column("functions_before"), np.nan)
-    ahead = np.where(column("age") >= YEAR, column("ahead") / AHEAD / (column("year") / YEAR), np.nan)
+    even = np.minimum(column("year") * AHEAD / YEAR, column("year_ago"))  # a young merchant sold less last year anyway
+    ahead = np.where((column("age") >= YEAR + AHEAD) & (even >= FEW_ORDERS), column("ahead") / even, np.nan)
     late, rating = column("late_now") - column("late_before"), column("rating_now") - column("rating_before")
     subsidy, refunds = column("subsidy_now") - column("subsidy_before"), column("refunds_now") - column("refunds_before")
     lines = 1 - column("lines_now") / column("lines_before")
@@ -197,7 +202,7 @@ def _signs_of(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         "subsidy": (subsidy / 0.10, subsidy),
         "basket": (np.where(enough, basket / 0.25, np.nan), basket),
         "campaign": (campaign / 0.5, campaign),
-        "fall": (fall / 0.75, fall),
+        "fall": (fall / 0.5, fall),
         "functions": (narrow / 0.4, narrow),
         "topic": (column("about_rival") * 2, column("about_rival")),
         "ahead": (np.where(ahead <= 0.5, 2 - 2 * ahead, np.nan), ahead),
@@ -216,8 +221,10 @@ def _stronger(views: list[tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.DataFr
     """Each sign as the view shows it in which it is strongest."""
     strength, value = views[0]
     for other, number in views[1:]:
-        is_more = other.reindex(strength.index) > strength
-        strength, value = strength.mask(is_more, other), value.mask(is_more, number)
+        for name in LATER:
+            is_more = other[name].reindex(strength.index) > strength[name]
+            value[name] = value[name].mask(is_more, number[name])
+            strength[name] = strength[name].mask(is_more, other[name])
     return strength, value
 
 
@@ -226,7 +233,8 @@ def causes_of(views: list[pd.DataFrame], said: Mapping[str, str]) -> pd.DataFram
 
     Parameters
     ----------
-    views : the evidence, with `chain_stopped`, after the last order, and after the last that was heard of it. said : by merchant what a person recorded as the cause, believed before all signs.
+    views : the evidence, with `chain_stopped`, after the last order, and after the last that was heard of it.
+    said : by merchant what a person recorded as the cause, believed before all signs.
 
     Returns
     -------
@@ -234,6 +242,8 @@ def causes_of(views: list[pd.DataFrame], said: Mapping[str, str]) -> pd.DataFram
     """
     strength, value = _stronger([signs_of(view) for view in views])
     sums = pd.DataFrame({cause: strength[[one.name for one in SIGNS if one.cause == cause]].sum(axis=1) for cause in CAUSES[:-1]})
+    others = sums.drop(columns="rival").max(axis=1)
+    sums["rival"] = sums["rival"] - strength["fall"].where(others >= PLAIN, 0)  # a fall that another cause explains
     best, weight = sums.idxmax(axis=1), sums.max(axis=1)
     cause = best.where(weight >= PLAIN, "unknown")
     rows = []

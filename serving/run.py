@@ -69,9 +69,26 @@ class Run:
         """The rules file that the run was graded by."""
         return self.files["rules.toml"].decode()
 
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What was worked out of the run and is wanted again; a published run never changes."""
+        return {}
+
+    def once(self, key: Any, work: Callable[[], Any]) -> Any:
+        """`work()`, remembered under `key`."""
+        if key not in self.kept:
+            self.kept[key] = work()
+        return self.kept[key]
+
     def table(self, name: str) -> pd.DataFrame:
-        """A table of the run."""
-        return pd.read_parquet(io.BytesIO(self.files[f"{name}.parquet"]))
+        """A table of the run, read once; nobody changes it in place."""
+        found: pd.DataFrame = self.once(("table", name), lambda: pd.read_parquet(io.BytesIO(self.files[f"{name}.parquet"])))
+        return found
+
+    def indexed(self, name: str) -> pd.DataFrame:
+        """A table with one row a merchant, indexed by merchant_id."""
+        found: pd.DataFrame = self.once(("indexed", name), lambda: self.table(name).set_index("merchant_id"))
+        return found
 
 
 def run_id(header: Mapping[str, Any], files: Mapping[str, bytes]) -> str:

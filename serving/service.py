@@ -33,6 +33,8 @@ ADDRESS = "KEEPWELL_ADDRESS"
 OF_BENTOML = ("/livez",)
 HOSTS = ("127.0.0.1", "::1")
 DRAIN_SECONDS = 10
+KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies and clients keep a connection, or one is closed just as it is used again."""
 FULL_COLLECTION = (50_000, 50, 100)
 """Allocations before the youngest garbage is looked for, and how many such looks before older: a full one stops every answer for 100 ms."""
 
@@ -41,8 +43,10 @@ class Front:
     """The application in front of BentoML's own routes; `access` is what its callers are asked, given before it is made."""
 
     access: Access | None = None
+    made: Front | None = None
 
     def __init__(self, app: ASGIApp) -> None:
+        Front.made = self
         self.bentoml = app
         runs = Published(Path(os.environ.get(STATE, ".keepwell")))
         with suppress(Problem):
@@ -102,12 +106,13 @@ def serve(
         logging.getLogger("bentoml").setLevel(logging.WARNING)
         to_stderr(logging.INFO if access is not None and access.limits.log == "requests" else logging.WARNING)
         server = uvicorn.Config(
-            SERVICE.to_asgi(),
+            _direct(SERVICE.to_asgi()),
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         if background is not None:
             background.start()
@@ -118,6 +123,20 @@ def serve(
             if background is not None:
                 background.stop()
             gc.unfreeze()  # or nothing that was frozen is let go of at the end, of which DuckDB's binding complains
+
+
+def _direct(bentoml_app: ASGIApp) -> ASGIApp:
+    """Straight to ours, past what BentoML puts before it: a timer for each request that is only cleared when it has run out, and a tracer.
+
+    BentoML's own application still starts and ends everything, and makes the front when it starts.
+    """
+
+    async def serve_direct(scope: Scope, receive: Receive, send: Send) -> None:
+        front = Front.made
+        ours = front is not None and scope["type"] == "http" and scope["path"] not in OF_BENTOML
+        await (front.app if front is not None and ours else bentoml_app)(scope, receive, send)
+
+    return serve_direct
 
 
 def _environment(state: Path, address: str, port: int) -> dict[str, str]:

@@ -32,7 +32,7 @@ def weeks_of(market: Market, cutoff: Cutoff) -> pd.DataFrame:
 
 def weekly(run: Run) -> pd.DataFrame | None:
     """The weeks of a run; None for a run that was published without them."""
-    return run.table(TABLE).set_index("merchant_id") if f"{TABLE}.parquet" in run.files else None
+    return run.indexed(TABLE) if f"{TABLE}.parquet" in run.files else None
 
 
 def sold(weeks: pd.DataFrame, merchant_ids: pd.Index, last: int = 12) -> NDArray[np.float64]:

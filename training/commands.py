@@ -15,6 +15,7 @@ from features.overview import profile
 from features.settings import read_settings
 from features.shell import AsJson, Config
 from features.snapshot import Market, day_date, day_number
+from features.whole import write_together
 from training.backtested import Grade, backtest_text
 
 
@@ -176,5 +177,5 @@ def run_backtest(
     text = json.dumps(evaluation, indent=1, sort_keys=True, allow_nan=False)
     files = {"predictions.parquet": predictions.to_parquet(index=False), "metrics.json": text.encode(), "report.html": report_html(context).encode()}
     out.mkdir(parents=True, exist_ok=True)
-    shell.write_together({out / name: content for name, content in files.items()})
+    write_together({out / name: content for name, content in files.items()})
     return evaluation

@@ -45,8 +45,8 @@ COMMON: dict[str, Any] = {
 }
 FASTER = {"learning_rate": 0.13, "rounds": 60}
 HEADS: dict[str, dict[str, Any]] = {
-    "churn": {"objective": "binary", "learning_rate": 0.09, "rounds": 100},
-    "churn_2": {"objective": "binary", "rounds": 130, "num_leaves": 4, "learning_rate": 0.12, "feature_fraction": 0.2, "seed": 17},
+    "churn": {"objective": "binary", "rounds": 150},
+    "churn_2": {"objective": "binary", "rounds": 220, "num_leaves": 4, "learning_rate": 0.07, "feature_fraction": 0.2, "seed": 17},
     "churn_two_thirds": {"objective": "binary", **FASTER},
     "churn_third": {"objective": "binary", **FASTER},
     "growth": {"objective": "binary", **FASTER},

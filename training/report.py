@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from features import shell
+from features.whole import write_atomically
 from training import charts, findings
 
 
@@ -48,7 +48,7 @@ class Context:
 def write_report(path: Path, context: Context) -> Path:
     """Write the page in one piece: a report that exists is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    shell.write_atomically(path, report_html(context).encode())
+    write_atomically(path, report_html(context).encode())
     return path
 
 

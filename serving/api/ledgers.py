@@ -77,7 +77,7 @@ def day_or_none(value: Any) -> str | None:
 
 def plain_rows(table: pd.DataFrame, hidden: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """The rows of a table as JSON has them."""
-    names = [name for name in table if name not in hidden]
+    names = [str(name) for name in table if name not in hidden]
     return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in zip(*(table[name] for name in names), strict=True)]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -17,7 +19,7 @@ from serving.api.schemas_acts import PROBLEM
 REF = "#/components/schemas/{model}"
 ALWAYS = ("invalid-request", "wrong-host", "too-many", "internal", "timed-out", "no-run", "too-large")
 BEHIND_KEYS = ("unauthorized", "forbidden")
-SECURED = [{"key": []}, {}]
+SECURED: list[dict[str, Any]] = [{"key": []}, {}]
 RETRIED = {"too-many", "timed-out", "no-ledger"}
 ABOUT = {
     "title": "Keepwell",
@@ -44,7 +46,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 
 def _operation(route: Route, described: Described, schemas: dict[str, Any]) -> dict[str, Any]:
     doc = (route.endpoint.__doc__ or "").strip()
-    right = getattr(route.endpoint, "right", "see")
+    right: Any = getattr(route.endpoint, "right", "see")
     found: dict[str, Any] = {"operationId": described.name, "summary": " ".join(doc.split())}
     if not described.is_open:
         found["description"] = f"For keys of role {', '.join(roles_with(right))}."
@@ -78,7 +80,7 @@ def _in_query(described: Described, schemas: dict[str, Any]) -> list[dict[str, A
 def _given(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema of a parameter where it is given: it is left out rather than null."""
     found = {name: value for name, value in schema.items() if name not in ("title", "anyOf") and not (name == "default" and value is None)}
-    one = next((kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"), {})
+    one: dict[str, Any] = next((kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"), {})
     return {**one, **found}
 
 
@@ -134,3 +136,15 @@ def _schema(kind: Any, mode: Any, schemas: dict[str, Any]) -> dict[str, Any]:
         return whole
     schemas[whole["title"]] = whole
     return {"$ref": REF.format(model=whole["title"])}
+
+
+def main() -> None:
+    """Write the document that is checked in."""
+    from serving.api.app import routes
+
+    path = Path(__file__).with_name("openapi.json")
+    path.write_text(json.dumps(document(routes()), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

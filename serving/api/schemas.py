@@ -258,3 +258,22 @@ class PortfolioAnswer(Answer):
     every: str
     headline: list[dict[str, Any]]
     tables: list[dict[str, Any]]
+
+
+class RetrospectivesQuestion(ListQuestion):
+    """Which merchants that were lost: whether they ever grew, why they left, and only those of a tier or account manager."""
+
+    kind: Literal["lost", "newcomer"] = "lost"
+    cause: str | None = Field(None, max_length=80)
+    tier: str | None = Field(None, max_length=20)
+    owner: str | None = Field(None, max_length=200)
+
+
+class RetrospectivesAnswer(ListAnswer):
+    """Merchants that were lost, each looked back on, as of a day; `sums` of all of them only for those who see all merchants."""
+
+    as_of: str | None
+    since: str | None
+    notes: list[str]
+    sums: dict[str, Any] | None
+    rows: list[dict[str, Any]]

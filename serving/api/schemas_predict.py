@@ -63,8 +63,8 @@ def _attributes() -> Any:
     return merchant
 
 
-Events = _events()
-Attributes = _attributes()
+Events: Any = _events()
+Attributes: Any = _attributes()
 
 
 class SentMerchant(BaseModel):

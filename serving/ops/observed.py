@@ -55,6 +55,9 @@ class Observed:
         self.metrics.busy.inc()
         try:
             await self.app(scope, receive, sending)
+        except Exception:
+            if status == BROKEN:  # else it was answered, and told in the log where it was caught
+                raise
         finally:
             self.metrics.busy.dec()
             self._note(scope, status, perf_counter() - began)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from serving.api.published import View
 from serving.calls import Calls, call_list, calling
-from serving.lists import at_risk, team_of
+from serving.lists import team_of
 from serving.reasons.numbers import Lang
 from serving.run import Run
 from serving.weeks import sold, weekly
@@ -151,16 +151,6 @@ class Board:
             "profit": rows["expected_profit"].to_numpy(np.float64),
         }
         return {name: np.concatenate([[0.0], np.cumsum(values)]) for name, values in each.items()}
-
-    def notes(self, lang: Lang) -> tuple[str, ...]:
-        """What the list says of itself: who is on it, who is not, and what its order rests on."""
-        if lang not in self._notes:
-            self._notes[lang] = at_risk(self.run, lang=lang).notes
-        return self._notes[lang]
-
-    @cached_property
-    def _notes(self) -> dict[Lang, tuple[str, ...]]:
-        return {}
 
     def call(self, number: int) -> dict[str, float]:
         """What calling the first so many is expected to catch and to waste, as `serving.calls.calling` reckons it."""

@@ -27,11 +27,11 @@ class Words:
 
     lang: Lang
 
-    def __call__(self, key: str, **values: Any) -> str:
+    def __call__(self, key: str, /, **values: Any) -> str:
         """The words of a key, filled in."""
         return WORDS[key][PLACE[self.lang]].format(**values)
 
-    def count(self, key: str, number: int, **values: Any) -> str:
+    def count(self, key: str, number: int, /, **values: Any) -> str:
         """Words that hold a number of things: `<key>_one` for a single one where English has a singular of its own."""
         single = f"{key}_one" if number == 1 and f"{key}_one" in WORDS else key
         return self(single, number=f"{number:,}", **values)

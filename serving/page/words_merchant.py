@@ -116,6 +116,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "m_lost_risk": ("The highest risk told before was {risk} of 100, on {day}.", "此前最高流失概率为每100家{risk}家（{day}）。"),
     "h_fired": ("warning opened: {kind}", "预警开启：{kind}"),
     "h_escalated": ("warning escalated: {kind}", "预警升级：{kind}"),
+    "h_recurred": ("its condition holds again: {kind}", "条件再次成立：{kind}"),
     "h_closed": ("warning closed: {kind} ({why})", "预警关闭：{kind}（{why}）"),
     "h_woken": ("snooze ended early: {kind}", "提前结束暂缓：{kind}"),
     "h_rearmed": ("warning re-armed: {kind}", "预警重新布防：{kind}"),

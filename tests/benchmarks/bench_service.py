@@ -1,6 +1,6 @@
 """What the service takes: lists, merchants, predictions, start and memory, against a bare endpoint and other servers in the same run.
 
-    uv run python tests/benchmarks/bench_service.py [--small] [--no-mlflow] [--config keepwell.toml]
+    uv run python tests/benchmarks/bench_service.py [--small] [--config keepwell.toml]
 
 Without a configuration it makes a market and a small model of its own. Each figure is printed with its bar. Latencies depend on what else
 the machine does, so the load is printed too, and the ratios compare servers one right after the other; `--small` judges the ratios only.
@@ -193,7 +193,7 @@ def _orders(rows: int) -> list[dict[str, Any]]:
 def of_lookups(address: str, ids: list[str], seconds: float, home: Path, verdicts: Verdicts, judged: bool) -> None:
     """Merchants by id and the list's API, against a bare endpoint that answers as much."""
     for what, calls in (
-        ("GET /v1/merchants/{id}", [(f"{address}/v1/merchants/{one}", None) for one in ids[:50]]),
+        ("GET /v1/merchants/{id} of 50", [(f"{address}/v1/merchants/{one}", None) for one in ids[:50]]),
         ("GET /v1/at-risk, 50 rows", [(f"{address}/v1/at-risk?limit=50", None)]),
     ):
         asked(calls, 0.2, warm=2.0)

@@ -27,11 +27,11 @@ async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reques
     return int(head.split(" ", 2)[1]), size
 
 
-async def caller(url: str, requests: list[bytes], until: float, times: list[float], sizes: list[int]) -> None:
+async def caller(url: str, requests: list[bytes], until: float, times: list[float], sizes: list[int], at_least: int = 0) -> None:
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     place = 0
-    while perf_counter() < until:
+    while perf_counter() < until or place < at_least:
         began = perf_counter()
         status, size = await one(reader, writer, requests[place % len(requests)])
         times.append(perf_counter() - began)
@@ -48,7 +48,7 @@ async def main(asked: dict[str, Any]) -> dict[str, float]:
     times: list[float] = []
     sizes: list[int] = []
     first = asked["calls"][0][0]
-    await caller(first, calls, perf_counter() + asked["warm"], [], [])
+    await caller(first, calls, perf_counter() + asked["warm"], [], [], at_least=len(calls))
     began = perf_counter()
     tasks = (caller(first, calls[place:] + calls[:place], began + asked["seconds"], times, sizes) for place in range(asked["clients"]))
     await asyncio.gather(*tasks)

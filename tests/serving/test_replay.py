@@ -218,7 +218,7 @@ def test_a_file_that_is_no_truth_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_prints_and_writes(market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home, out = market.settings.home, tmp_path / "out"
-    given = {"first": "2024-12-11", "last": "2024-12-25", "retrain": "once", "out": out, "truth": home / "truth.parquet"}
+    given: dict[str, Any] = {"first": "2024-12-11", "last": "2024-12-25", "retrain": "once", "out": out, "truth": home / "truth.parquet"}
     keepwell.replay(home / "keepwell.toml", **given)
     shown = capsys.readouterr().out
     assert "3 runs from 2024-12-11 to 2024-12-25 with 1 models" in shown

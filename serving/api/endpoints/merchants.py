@@ -79,7 +79,7 @@ def _history(request: Request) -> Response:
     view = standing(request)
     wanted = known(view, request.path_params["merchant_id"])
     ledger = ledger_of(request)
-    tables = {name: plain_rows(table, HIDDEN) for name, table in ledger.history(wanted).items()}
+    tables: dict[str, Any] = {name: plain_rows(table, HIDDEN) for name, table in ledger.history(wanted).items()}
     mine = ledger.table("desk", desk.c.merchant_id == wanted)
     state = plain_rows(mine, ("merchant_id",))[0] if len(mine) else None
     answer = HistoryAnswer(**view.facts, merchant_id=wanted, desk=state, **tables)

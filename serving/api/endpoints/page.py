@@ -23,6 +23,7 @@ from serving.page.callings import callings
 from serving.page.desk import Desk, desk_of
 from serving.page.visit import Visit, address
 from serving.page.visiting import around, asked_of, guarded, page, today_of, visit_of
+from serving.run import published as run_ids
 
 SNOOZE_DAYS = 14
 
@@ -41,7 +42,7 @@ def home(request: Request) -> Response:
         visit,
         "at_risk",
         **content,
-        **_head(board, asked, visit),
+        **_head(view, board, asked, visit),
         **_choices(board, desk, asked, visit),
         **_rows(board, desk, asked, found, start, visit),
     )
@@ -53,10 +54,13 @@ def board_at(request: Request, view: View) -> Board:
 
 
 def previous_of(request: Request, view: View) -> View | None:
-    """The run before, as far as the caller may see it; None where it is gone."""
-    before = view.run.header.get("previous")
+    """The run before, of an earlier cutoff, as far as the caller may see it; None where there is none any more."""
+    runs, cutoff = published(request), view.run.cutoff
+    before = str(view.run.header.get("previous") or "")
+    if not before or before[: len(cutoff)] >= cutoff:  # the same day scored twice
+        before = next((name for name in reversed(run_ids(runs.state_dir)) if name[: len(cutoff)] < cutoff), "")
     try:
-        return published(request).of(before).within(who(request)) if before else None
+        return runs.of(before).within(who(request)) if before else None
     except Problem:
         return None
 
@@ -82,7 +86,7 @@ def _digest(asked: AtRiskQuestion) -> str:
     return digest_of("/", asked.filters)
 
 
-def _head(board: Board, asked: AtRiskQuestion, visit: Visit) -> dict[str, Any]:
+def _head(view: View, board: Board, asked: AtRiskQuestion, visit: Visit) -> dict[str, Any]:
     """What stands above the list."""
     days = horizon_of(board)
     kept = {
@@ -95,7 +99,7 @@ def _head(board: Board, asked: AtRiskQuestion, visit: Visit) -> dict[str, Any]:
         "calling": callings(board, asked.calls, visit),
         "is_calling": asked.calls is not None,
         "kept": kept.items(),
-        "notes": board.notes(visit.lang),
+        "notes": view.listing("at_risk", None, None, None, visit.lang).notes,
     }
 
 

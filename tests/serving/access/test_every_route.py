@@ -195,7 +195,8 @@ def test_no_answer_hangs_on_the_merchants_outside(placed: Scored, placed_run: Ru
             remember(ledger, run)
             house = House(run.path.parent.parent, ledger)
             key = house.key("admin of Ann's", "admin", owners=["Ann"])
-            told.append([text_of(ask(house, route, key, sorted(seen)[0])).replace(run.run_id, "RUN") for route in asked])
+            answers = [text_of(ask(house, route, key, sorted(seen)[0])) for route in asked]
+            told.append([re.sub(r"\b[0-9a-f]{32}\b", "KEY", text.replace(run.run_id, "RUN")) for text in answers])  # a form's key is chance
     for route, one, two in zip(asked, *told, strict=True):
         assert one == two, route[1]
 

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from test_nightly import stage
 
+from features.overview import longest_pause
 from features.simulate import simulate
 from features.snapshot import Market, day_date
 from serving.ledger import Ledger
 from serving.matured import Matured, calibration_error, matured, ranking
-from serving.monitor import Finding, freshness, longest_pause, monitored, worst
+from serving.monitor import Finding, freshness, monitored, worst
 from serving.nightly import run_once
 from serving.run import current_run
 
@@ -81,7 +82,7 @@ def test_a_model_that_knew_the_outcome_is_not_praised_for_it(home: Path, open_ma
 @pytest.mark.parametrize(("late", "level"), [(0, "ok"), (2, "ok"), (4, "warn"), (40, "alarm")])
 def test_data_that_stopped_coming_is_noticed(open_market: Any, late: int, level: str) -> None:
     market = open_market.market
-    pause = longest_pause(market)
+    pause = longest_pause(market.source)
     today = date.fromisoformat(f"{day_date(market.source.end_day):%Y-%m-%d}") + timedelta(days=pause + late)
     data = freshness(market, today)[0]
     assert (data.what, data.level) == ("data", level)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import UsageRefused
-from features.shell import write_together
+from features.whole import write_together
 
 
 def test_files_that_belong_together_are_all_there_and_nothing_else(tmp_path: Path) -> None:
