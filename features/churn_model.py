@@ -58,7 +58,7 @@ class Linear:
 
 def logarithms(frame: pd.DataFrame, names: tuple[str, ...], logs: np.ndarray) -> Array:
     """Columns (n, k) of a snapshot; where `logs`, x becomes the logarithm of 1 + |x| with x's sign."""
-    columns = np.column_stack([frame[name].to_numpy(float) for name in names]) if names else np.empty((len(frame), 0))
+    columns = frame[list(names)].to_numpy(float)
     return np.where(logs, np.sign(columns) * np.log1p(np.abs(columns)), columns)
 
 

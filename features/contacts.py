@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from features.source import Source, again
@@ -72,3 +73,12 @@ def _role_names(source: Source) -> dict[int, str]:
 
 def _days(days: pd.Series) -> pd.Series:
     return pd.to_datetime(days.astype(float), unit="D").astype(DAY)  # type: ignore[call-overload]
+
+
+def ticket_topics(source: Source) -> pd.DataFrame:
+    """The tickets that have a topic: `merchant_id`, `day` (a day number) and `topic` in small letters; empty where topics are not known."""
+    if "topic" not in source.streams.get("tickets", ()):
+        return pd.DataFrame({"merchant_id": pd.Series(dtype=object), "day": pd.Series(dtype=np.int64), "topic": pd.Series(dtype=object)})
+    with again(source, "tickets"):
+        query = "SELECT merchant_id, opened_at_day AS day, lower(topic) AS topic FROM read_tickets WHERE topic IS NOT NULL ORDER BY ALL"
+        return source.connection.execute(query).df()

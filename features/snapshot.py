@@ -186,6 +186,10 @@ class Market:
         context.__dict__["plan"] = plan  # compiled once for all contexts of this market
         return context
 
+    def detach(self) -> None:
+        """Give up the engine, in a forked process: its threads are not there, and a question to it would wait for ever instead of failing."""
+        del self.held.engine
+
     def tiles(self, stream: str, measures: Sequence[Measure]) -> Tiles:
         """The tiles of a stream for all merchants, the kept ones together."""
         return self.held.tiles(stream, measures)

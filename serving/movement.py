@@ -131,7 +131,8 @@ def movement(
     def numbers(state: frozenset[str]) -> tuple[Numbers, Numbers]:
         """Risk and points with those of behaviour, model and rules that are new."""
         frame = scored("behaviour" in state, int("model" in state))
-        law, named = pick["rules"][int("rules" in state)]
+        chosen: Any = pick["rules"][int("rules" in state)]  # where rules are gone, both are today's
+        law, named = chosen
         points = law.scorecard.score(Columns(frame, named)).table[POINTS]
         return frame[RISK].reindex(ids).to_numpy(np.float64), points.reindex(ids).to_numpy(np.float64)
 

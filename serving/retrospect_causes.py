@@ -22,23 +22,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.declare import Feature
-from features.snapshot import Market
-from features.source import again
-from features.verbs import Column, Events
+from serving.retrospect_evidence import AHEAD, BEFORE, NOW, YEAR
 
 Numbers = NDArray[np.float64]
 CAUSES = ("price", "service", "product fit", "rival", "season", "business closed", "unknown")
-NOW, SKIP, BEFORE = 56, 84, 182
-YEAR, AHEAD = 365, 56
 PLAIN, MOST = 1.0, 2.0
 FEW_ORDERS = 5
-ABOUT = {
-    "fees": ("fee", "price", "pricing", "commission", "billing", "cost", "subsid", "费", "佣", "价", "补贴"),
-    "rival": ("rival", "competitor", "migrat", "switch", "竞", "对手", "迁移"),
-    "closing": ("closing", "closure", "bankrupt", "停业", "关店", "倒闭"),
-}
-"""Parts of the words of ticket topics and notes, by what they are about."""
 WORDS: dict[str, tuple[str, str]] = {
     "price": ("price", "价格"),
     "service": ("service", "服务"),
@@ -81,90 +70,6 @@ SIGNS = (
 
 LATER = ("tickets", "effort", "fees", "functions", "topic", "fall")
 """Signs that a merchant can still give after its last order: one that logs in and sells nothing sells elsewhere."""
-
-
-def evidence_features(market: Market) -> dict[str, Feature]:
-    """The features that signs are read from, as far as the market has their tables."""
-    orders, tickets, logins = Events("orders"), Events("tickets"), Events("logins")
-    now, before = orders.last(NOW), orders.last(BEFORE, SKIP)
-    trees: dict[str, tuple[tuple[str, ...], Column]] = {
-        "quiet": (("orders",), orders.days_since_last()),
-        "unheard": (("logins",), logins.days_since_last()),
-        "asked": (("tickets",), tickets.days_since_last()),
-        "age": (("orders",), orders.days_since_first()),
-        "orders_now": (("orders",), now.count()),
-        "orders_before": (("orders",), before.count()),
-        "gmv_now": (("orders",), now.total("amount")),
-        "gmv_before": (("orders",), before.total("amount")),
-        "year": (("orders",), orders.last(YEAR).count()),
-        "ahead": (("orders",), orders.last(AHEAD, YEAR - AHEAD).count()),
-        "year_ago": (("orders",), orders.last(AHEAD, YEAR).count()),
-        "subsidy_now": (("orders",), now.total("subsidy") / now.total("amount")),
-        "subsidy_before": (("orders",), before.total("subsidy") / before.total("amount")),
-        "lines_now": (("orders",), now.total("lines") / now.count()),
-        "lines_before": (("orders",), before.total("lines") / before.count()),
-        "tickets_now": (("tickets",), tickets.last(NOW).count()),
-        "tickets_before": (("tickets",), tickets.last(BEFORE, SKIP).count()),
-        "effort_now": (("resolutions",), Events("resolutions").last(NOW).mean("effort_score")),
-        "late_now": (("deliveries",), Events("deliveries").last(NOW).mean("late")),
-        "late_before": (("deliveries",), Events("deliveries").last(BEFORE, SKIP).mean("late")),
-        "rating_now": (("reviews",), Events("reviews").last(NOW).mean("rating")),
-        "rating_before": (("reviews",), Events("reviews").last(BEFORE, SKIP).mean("rating")),
-        "refunds_now": (("orders", "refunds"), Events("refunds").last(NOW).total("amount") / now.total("amount")),
-        "refunds_before": (("orders", "refunds"), Events("refunds").last(BEFORE, SKIP).total("amount") / before.total("amount")),
-        "logins_now": (("logins",), logins.last(NOW).count()),
-        "functions_now": (("logins",), logins.last(NOW).distinct("function")),
-        "functions_before": (("logins",), logins.last(NOW, SKIP).distinct("function")),
-    }
-    fields = {"subsidy_now": "subsidy", "subsidy_before": "subsidy", "lines_now": "lines", "lines_before": "lines"}
-    fields |= {"functions_now": "function", "functions_before": "function", "effort_now": "effort_score"}
-    made: dict[str, Feature] = {}
-    for name, (streams, tree) in trees.items():
-        has = all(stream in market.source.streams for stream in streams)
-        if has and (name not in fields or fields[name] in market.source.streams[streams[0]]):
-            made[name] = Feature(name, "count", (name, name), name, "retrospect", streams, tree)
-    kept = ("campaign_share_90d", "days_since_campaign_end", "tenure_days")
-    return made | {name: market.features[name] for name in kept if name in market.features}
-
-
-def evidence(market: Market, days: list[int], wanted: Mapping[int, list[str]]) -> pd.DataFrame:
-    """What the signs are read from, at the cutoffs `days`, of the merchants wanted at each; indexed by merchant_id, column `day`.
-
-    The industry's orders, now and before, stand beside a merchant's own.
-    """
-    looked = Market.of(market.source, evidence_features(market))
-    industry = market.merchants.set_index("merchant_id").get("industry")
-    parts = []
-    for day in days:
-        frame = looked.snapshot(day)
-        group = "all" if industry is None else industry.reindex(frame.index).fillna("?").to_numpy()
-        for name in ("orders_now", "orders_before"):
-            frame[f"industry_{name}"] = frame[name].groupby(np.broadcast_to(group, len(frame))).transform("sum")
-        chosen = frame.loc[frame.index.intersection(pd.Index(wanted[day], dtype=object))]
-        parts.append(chosen.assign(day=day))
-    return pd.concat(parts) if parts else pd.DataFrame()
-
-
-def topics(market: Market) -> pd.DataFrame:
-    """Tickets whose topic is about something that tells a cause: merchant_id, day, about."""
-    nothing = pd.DataFrame({"merchant_id": [], "day": [], "about": []})
-    if "topic" not in market.source.streams.get("tickets", ()):
-        return nothing
-    with again(market.source, "tickets"):
-        rows = market.source.connection.execute(
-            'SELECT merchant_id, opened_at_day AS day, lower(topic) AS topic FROM "read_tickets" WHERE topic IS NOT NULL'
-        ).df()
-    about = {topic: next((name for name, parts in ABOUT.items() if any(part in topic for part in parts)), None) for topic in rows["topic"].unique()}
-    return rows.assign(about=rows["topic"].map(about)).dropna(subset=["about"])[["merchant_id", "day", "about"]]
-
-
-def with_topics(frame: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
-    """The evidence with how many tickets of each kind there were in the last eight weeks before each row's day."""
-    joined = frame[["day"]].rename(columns={"day": "cutoff"}).reset_index().merge(told, on="merchant_id")
-    joined = joined[(joined["day"] < joined["cutoff"]) & (joined["day"] >= joined["cutoff"] - NOW)]
-    counts = joined.groupby(["merchant_id", "about"]).size().unstack(fill_value=0)
-    found = {f"about_{name}": counts.get(name, pd.Series(dtype=float)).reindex(frame.index).fillna(0).to_numpy(float) for name in ABOUT}
-    return frame.assign(**found)
 
 
 def signs_of(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -210,11 +115,14 @@ def _signs_of(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         "lines": (np.where(enough, lines / 0.3, np.nan), lines),
         "chain": (column("chain_stopped"), column("chain_stopped")),
     }
-    strength = {name: np.clip(np.nan_to_num(np.where(np.isfinite(given), given, 0)), 0, MOST) for name, (given, _) in found.items()}
-    for name, values in strength.items():
-        values[values < PLAIN / 2] = 0  # half of what is plain is noise
-        strength[name] = values
+    strength = {name: _strength(given) for name, (given, _) in found.items()}
     return pd.DataFrame(strength, frame.index), pd.DataFrame({name: value for name, (_, value) in found.items()}, frame.index)
+
+
+def _strength(given: Numbers) -> Numbers:
+    """A sign's strength, from 0 to `MOST`; half of what is plain is noise."""
+    held = np.clip(np.where(np.isfinite(given), given, 0), 0, MOST)
+    return np.where(held < PLAIN / 2, 0, held)
 
 
 def _stronger(views: list[tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -247,10 +155,19 @@ def causes_of(views: list[pd.DataFrame], said: Mapping[str, str]) -> pd.DataFram
     best, weight = sums.idxmax(axis=1), sums.max(axis=1)
     cause = best.where(weight >= PLAIN, "unknown")
     rows = []
-    index = strength.index
-    for merchant in index:
+    strengths, values = strength.to_dict("index"), value.to_dict("index")
+    for merchant in strength.index:
         named = said.get(merchant, cause[merchant])
-        shown = sorted((one for one in SIGNS if strength.at[merchant, one.name] > 0), key=lambda one: (one.cause != named, -strength.at[merchant, one.name]))
-        told = {lang: [getattr(one, lang).format(value=value.at[merchant, one.name]) for one in shown[:5]] for lang in ("en", "zh")}
-        rows.append({"cause": named, "by": "person" if merchant in said else "signs", "evidence_en": told["en"], "evidence_zh": told["zh"]})
-    return pd.concat([pd.DataFrame(rows, index, columns=["cause", "by", "evidence_en", "evidence_zh"]), weight.rename("weight"), sums], axis=1)
+        told = _told(named, strengths[merchant], values[merchant])
+        rows.append({"cause": named, "by": "person" if merchant in said else "signs", **told})
+    return pd.concat([pd.DataFrame(rows, strength.index, columns=["cause", "by", *EVIDENCE]), weight.rename("weight"), sums], axis=1)
+
+
+EVIDENCE = ("evidence_en", "evidence_zh")
+MOST_TOLD = 5
+
+
+def _told(cause: str, strength: Mapping[Any, float], value: Mapping[Any, float]) -> dict[str, list[str]]:
+    """The signs of one merchant in words, those of its cause first, then by strength."""
+    shown = sorted((one for one in SIGNS if strength[one.name] > 0), key=lambda one: (one.cause != cause, -strength[one.name]))[:MOST_TOLD]
+    return {f"evidence_{lang}": [getattr(one, lang).format(value=value[one.name]) for one in shown] for lang in ("en", "zh")}

@@ -10,13 +10,16 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
 
 from features import shell
 from features.errors import ModelRefused, UsageRefused, did_you_mean
 from features.settings import Settings
 from features.shell import AsJson, Config
 from features.snapshot import Market
-from serving.export import to_table, write_list
+from serving.export import write_list
 from serving.ledger import Ledger
 from serving.lists import Column, Listing, check_lang
 from serving.reasons.numbers import Lang
@@ -70,7 +73,9 @@ def retrospect(
     elif as_json:
         shell.print_json(found)
     else:
-        shell.console.print(to_table(listing))
+        shell.console.print(_table(listing))
+        for note in listing.notes:
+            shell.line(note)
 
 
 def listed(found: dict[str, Any], currency: str, lang: Lang = "en") -> Listing:
@@ -92,6 +97,25 @@ def listed(found: dict[str, Any], currency: str, lang: Lang = "en") -> Listing:
     facts = {"currency": currency, "cutoff": found["as_of"], "as_of": found["as_of"], "since": found["since"]}
     title = {"en": "Look back at lost merchants", "zh": "流失商户复盘"}[lang]
     return Listing(title, COLUMNS, table, facts, lang, (*summed(found, lang), *found[f"notes_{lang}"]))
+
+
+def _table(listing: Listing) -> Table:
+    """The list for a terminal: the facts, and in the last column the merchant, why it left and what would have caught it."""
+    table = Table(title=listing.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    told = ("merchant_id", "evidence", "caught")
+    shown = [column for column in listing.columns if column.in_terminal and column.key not in told]
+    for column in shown:
+        table.add_column(column.heading(listing.lang).replace(" ", "\n", 1), justify="right" if column.kind == "count" else "left", no_wrap=True)
+    table.add_column({"en": "merchant, and why", "zh": "商户与原因"}[listing.lang], overflow="fold", ratio=1)
+    for row in listing.rows.to_dict("records"):
+        cells = ["" if row[column.key] is None or row[column.key] != row[column.key] else _cell(row[column.key]) for column in shown]
+        lines = [f"· {sign}\n" for sign in row["evidence"]]
+        table.add_row(*map(Text, cells), Text.assemble((f"{row['merchant_id']}\n", "bold"), *lines, (f"→ {row['caught']}", "italic")))
+    return table
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,.0f}" if isinstance(value, float) else str(value)
 
 
 def summed(found: dict[str, Any], lang: Lang = "en") -> list[str]:

@@ -46,7 +46,7 @@ def in_two(market: Market, days: Sequence[int], work: Callable[[int], Answer]) -
 
 
 def _send(market: Market, days: Sequence[int], work: Callable[[int], Answer], there: Connection) -> None:
-    del market.held.engine  # a question to it would wait for threads that are not here; like this the child ends and the parent asks
+    market.detach()
     try:
         answers = {day: work(day) for day in days}
     except Exception:  # the parent meets the same, and says it

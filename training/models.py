@@ -43,7 +43,7 @@ COMMON: dict[str, Any] = {
     "seed": 7,
     **BINNING,
 }
-FASTER = {"learning_rate": 0.13, "rounds": 60}
+FASTER = {"learning_rate": 0.1, "rounds": 80}
 HEADS: dict[str, dict[str, Any]] = {
     "churn": {"objective": "binary", "rounds": 150},
     "churn_2": {"objective": "binary", "rounds": 220, "num_leaves": 4, "learning_rate": 0.07, "feature_fraction": 0.2, "seed": 17},

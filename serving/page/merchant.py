@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -39,7 +40,7 @@ class Case:
     history: dict[str, pd.DataFrame] | None = None
     runs: pd.DataFrame | None = None
 
-    @property
+    @cached_property
     def row(self) -> pd.Series:
         """The merchant's row of the run."""
         return self.run.merchants.loc[[self.merchant_id]].iloc[0]

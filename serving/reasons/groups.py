@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,7 @@ def declared_module(name: str) -> str | None:
     return found.module if found else None
 
 
+@lru_cache(maxsize=4096)
 def group_of(name: str, module: str | None) -> str:
     """The group of a feature.
 

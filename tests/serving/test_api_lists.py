@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,9 @@ from api_calls import Call, calls, pages, problem
 
 from serving.access.callers import Access
 from serving.access.keyring import Keyring
+from serving.api.endpoints.retrospectives import FILE
 from serving.api.published import Published
 from serving.ledger import Ledger
-from serving.retrospect import keep
 from serving.rules import Rules
 from serving.run import Run, publish
 from serving.score import Scored
@@ -122,11 +123,13 @@ def test_the_lost_are_looked_back_on_in_one_language(scored: Scored, rules: Rule
     run = publish(tmp_path, scored.header, scored.tables, rules.text)
     call = calls(Published(tmp_path))
     assert call("/v1/retrospectives").json()["rows"] == []
-    lost = [{"merchant_id": name, "cause": cause, "cause_en": "service", "cause_zh": "服务", "likes": []} for name, cause in (("m001", "a"), ("m002", "b"), ("gone", "a"))]
-    keep(tmp_path, {"as_of": "2026-01-01", "since": "2025-01-01", "horizon_days": 90, "lost": lost, "newcomers": [], "sums": {"lost": 3}, "notes_en": ["n"], "notes_zh": ["注"]})
+    about = {"cause_en": "service", "cause_zh": "服务", "likes": []}
+    lost = [{"merchant_id": name, "cause": cause, **about} for name, cause in (("m001", "a"), ("m002", "b"), ("gone", "a"))]
+    facts = {"as_of": "2026-01-01", "since": "2025-01-01", "horizon_days": 90, "notes_en": ["n"], "notes_zh": ["注"]}
+    (tmp_path / FILE).write_text(json.dumps(facts | {"lost": lost, "newcomers": [], "sums": {"lost": 3}}))
     told = call("/v1/retrospectives?lang=zh&cause=a").json()
     assert told["run_id"] == run.run_id and told["count"] == 1 and told["notes"] == ["注"]
-    assert told["rows"] == [{"merchant_id": "m001", "cause": "服务", "likes": []}]
+    assert told["rows"] == [{"merchant_id": "m001", "cause": "a", "cause_words": "服务", "likes": []}]
 
 
 def test_the_portfolio_is_cut_as_asked(call: Call, run: Run) -> None:

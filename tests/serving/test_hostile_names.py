@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pandas as pd
 import pytest
 from openpyxl import load_workbook
 
+from serving.access.callers import Access
+from serving.access.keyring import Keyring
 from serving.api.app import create_app
 from serving.api.published import Published
+from serving.ledger import Ledger
 from serving.rules import Rules
 from serving.run import publish
 from serving.score import Scored
@@ -38,6 +40,7 @@ FRAMES = (
 SCRIPTS = tuple(frame.format(act) for frame in FRAMES for act in ACTS)
 STARTS = ("=", "+", "-", "@", "\t=", "\r=", "\n=", "＝", " =", "\u00a0=", "\ufeff=", "＋", "－", "＠", "'=", '"=', "\u200b=", "\x0b=", "=+-@", "\u3000=")
 FORMULAS = tuple(start + body for start in STARTS for body in ("cmd|' /C calc'!A0", 'HYPERLINK("http://evil.example","x")'))
+NOW = "2026-01-02T08:00:00+00:00"
 LIVE = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
 
@@ -83,15 +86,14 @@ def active(page: str) -> list[str]:
 @pytest.fixture(scope="module")
 def http(scored: Scored, rules: Rules, tmp_path_factory: pytest.TempPathFactory) -> Browser:
     """The service over merchants that are called so, in turns."""
-    merchants = scored.tables["merchants"].copy()
-    payloads = SCRIPTS + FORMULAS
-    copies: Any = [merchants.assign(merchant_id=merchants["merchant_id"] + f"-{turn}") for turn in range(4)]
-    crowd = pd.concat(copies, ignore_index=True)
-    for place, name in enumerate(("name", "owner")):
-        crowd[name] = [payloads[(row + place * 7) % len(payloads)] for row in range(len(crowd))]
+    crowd, payloads = scored.tables["merchants"].copy(), SCRIPTS + FORMULAS
+    for column, first in (("name", 0), ("owner", 40)):  # sixty merchants, a hundred payloads: each is somewhere
+        crowd[column] = [payloads[(row + first) % len(payloads)] for row in range(len(crowd))]
+    assert {*crowd["name"], *crowd["owner"]} == {*payloads}
     state: Path = tmp_path_factory.mktemp("hostile")
     publish(state, scored.header, {**scored.tables, "merchants": crowd}, rules.text)
-    return Browser(create_app(Published(state)))
+    ledger = Ledger.at(f"sqlite:///{state}/ledger.db")
+    return Browser(create_app(Published(state), Access(Keyring(lambda: ledger, lambda: NOW), lambda: NOW)))
 
 
 def test_there_are_sixty_scripts_and_forty_formulas_and_they_would_be_found() -> None:
@@ -112,15 +114,17 @@ def test_no_script_runs_in_what_is_typed(http: Browser) -> None:
         for path in ("/", "/find", "/v1/at-risk", "/v1/warnings"):
             answer = http.get(path, params={"q": payload})
             assert answer.status_code < 500, (path, payload)
-            is_page = answer.headers["content-type"].startswith("text/html")
+            is_page = answer.headers.get("content-type", "").startswith("text/html")
             assert not is_page or active(answer.text) == [], (path, payload)
             assert is_page or answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_no_formula_is_live_in_csv_and_xlsx(http: Browser) -> None:
-    rows = list(csv.reader(io.StringIO(http.get("/export.csv", params={"show": "all"}).content.decode("utf-8-sig"))))
+    answer = http.get("/export.csv", params={"show": "all"})
+    assert answer.status_code == 200, answer.text
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
     cells = [cell for row in rows for cell in row if cell]
-    assert len(rows) > 50
+    assert len(rows) > 30
     assert [cell for cell in cells if cell.startswith(LIVE) and not _is_number(cell)] == []
     book = load_workbook(io.BytesIO(http.get("/export.xlsx", params={"show": "all"}).content))
     found = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]

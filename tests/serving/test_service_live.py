@@ -58,7 +58,7 @@ def test_the_run_is_served_and_bentomls_own_pages_are_not(server: tuple[subproce
         assert client.get("/v1/at-risk?capacity=3").json()["count"] == 3
         assert client.post("/v1/predict", json={"merchant_ids": ["m001"]}).json()["predictions"][0]["merchant_id"] == "m001"
         assert "Merchants at risk" in client.get("/").text
-        for path in ("/docs.json", "/schema.json", "/metrics", "/healthz", "/static_content/swagger-ui.css"):
+        for path in ("/docs.json", "/schema.json", "/healthz", "/static_content/swagger-ui.css"):
             answer = client.get(path)
             assert answer.status_code == 404 and answer.headers["content-type"] == "application/problem+json", path
         assert client.get("/v1/at-risk", headers={"host": "evil.example"}).status_code == 421

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -12,7 +14,9 @@ from serving.api.asking import asked, place, published, ready, who
 from serving.api.describing import describes
 from serving.api.published import View
 from serving.api.schemas import Lang, RetrospectivesAnswer, RetrospectivesQuestion
-from serving.retrospect import FILE, kept
+
+FILE = "retrospect.json"
+"""Where `keepwell retrospect` keeps its answer; read as data, so that the service carries nothing of what works it out."""
 
 
 @describes("retrospectives", RetrospectivesAnswer, question=RetrospectivesQuestion, problems=("run-gone",), has_tag=True)
@@ -33,7 +37,7 @@ def _written(request: Request) -> tuple[int, int] | None:
 def _retrospectives(request: Request, view: View) -> RetrospectivesAnswer:
     question = asked(request, RetrospectivesQuestion)
     where = place(request, question)
-    found = kept(published(request).state_dir) or {}
+    found = _kept(published(request).state_dir)
     seen = where.view.run.merchants.index
     rows = [row for row in found.get("lost" if question.kind == "lost" else "newcomers", []) if row["merchant_id"] in seen]
     for name in ("cause", "tier", "owner"):
@@ -53,14 +57,23 @@ def _retrospectives(request: Request, view: View) -> RetrospectivesAnswer:
     )
 
 
+def _kept(state_dir: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((state_dir / FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _told(value: Any, lang: Lang) -> Any:
-    """Plain data in one language: `words_en` and `words_zh` become `words`."""
+    """Plain data in one language: `note_en` and `note_zh` become `note`, or `note_words` where `note` is a code."""
     if isinstance(value, list):
         return [_told(one, lang) for one in value]
     if not isinstance(value, dict):
         return value
     other = "_zh" if lang == "en" else "_en"
-    return {name.removesuffix(f"_{lang}"): _told(one, lang) for name, one in value.items() if not name.endswith(other)}
+    own = {name: name.removesuffix(f"_{lang}") for name in value if not name.endswith(other)}
+    return {plain if plain == name or plain not in value else f"{plain}_words": _told(value[name], lang) for name, plain in own.items()}
 
 
 ROUTES = (Route("/v1/retrospectives", retrospectives),)
