@@ -26,6 +26,8 @@ from serving.overrides import FIELDS
 from serving.run import Run
 
 LONGEST_NAME = 200
+LARGEST_NUMBER = 2**31 - 1
+"""No audit has an entry of a larger number, and databases cannot be asked for one."""
 
 
 def known(run: Run, merchant_id: str) -> pd.Series:
@@ -173,7 +175,8 @@ def undone(ledger: Ledger, run: Run, entry_no: int, *, actor: str | None, at: st
     """
 
     def act() -> dict[str, Any]:
-        whose = connection.execute(select(audit.c.merchant_id).where(audit.c.entry_no == entry_no)).scalar_one_or_none()
+        wanted = select(audit.c.merchant_id).where(audit.c.entry_no == entry_no)
+        whose = connection.execute(wanted).scalar_one_or_none() if entry_no <= LARGEST_NUMBER else None
         if whose not in run.merchants.index:  # also where the caller may not see the merchant
             raise UsageRefused(f"entry {entry_no} of the audit is nothing that can be undone; give the entry_no that an act was answered with.")
         merchant, what, number = undo(connection, entry_no, Said(actor, at))

@@ -83,6 +83,8 @@ def test_an_act_shows_in_the_list_at_once_and_is_undone_by_its_number(call: Call
     assert undone.status_code == 200 and undone.json()["merchant_id"] == merchant
     assert rows(call) == before
     assert "undone already" in problem(post(call, f"/v1/acts/{done['entry_no']}/undo", {}, "twice"), "invalid-request")
+    for nothing in (10**6, 2**31, 10**30):
+        assert "nothing that can be undone" in problem(post(call, f"/v1/acts/{nothing}/undo", {}, f"none {nothing}"), "invalid-request")
 
 
 def test_who_is_assigned_is_the_owner_of_the_list_and_of_its_filter(call: Call) -> None:
