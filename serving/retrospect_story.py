@@ -12,6 +12,9 @@ from serving.retrospect_past import PAST, Tables, date_text, day_of
 IN_TIME = 21
 """Days ahead of the loss that a rule must fire to be of use."""
 
+MOST_FLAGGED = 0.3
+"""A threshold that warns of a larger share of all merchants is no rule."""
+
 
 def timeline(past: pd.DataFrame, tables: Tables, last: int, lost_on: int) -> tuple[list[dict[str, Any]], bool]:
     """Risk, warnings and actions by day; the ledger's where it has a run from before the last order, else recomputed ones beside them."""
@@ -43,19 +46,24 @@ def catching(timeline: list[dict[str, Any]], past: pd.DataFrame, last: int, lost
             first.setdefault(row["kind"], lost_on - day_of(row["on"]))
     held = [{"kind": kind, "days_ahead": days} for kind, days in sorted(first.items(), key=lambda one: -one[1])]
     usable = past[(past["day"] <= lost_on - IN_TIME) & (past["day"] <= last + 1) & past["churn_risk"].notna()]
-    change = None
+    change, highest = None, None
     if len(usable):
+        highest = float(usable["churn_risk"].max())
         best = usable.loc[[usable["churn_risk"].to_numpy().argmax() == place for place in range(len(usable))]].iloc[0]
         bound = float(np.floor(best["churn_risk"] * 20) / 20)
-        change = {"kind": "churn_risk", "when": f"churn_risk >= {bound:.2f}", "days_ahead": lost_on - int(best["day"]), "flags": round(float(best["flagged"]), 4)}
-    en, zh = _caught_words(held, change)
+        flags, days = round(float(best["flagged"]), 4), lost_on - int(best["day"])
+        if flags <= MOST_FLAGGED:
+            change = {"kind": "churn_risk", "when": f"churn_risk >= {bound:.2f}", "days_ahead": days, "flags": flags}
+    en, zh = _caught_words(held, change, highest)
     return {"rules_that_held": held, "rule_change": change, "caught_en": en, "caught_zh": zh}
 
 
-def _caught_words(held: list[dict[str, Any]], change: dict[str, Any] | None) -> tuple[str, str]:
+def _caught_words(held: list[dict[str, Any]], change: dict[str, Any] | None, highest: float | None) -> tuple[str, str]:
     if held:
         best = held[0]
         return f"{best['kind']} held {best['days_ahead']} days ahead of the loss", f"{best['kind']}在流失前{best['days_ahead']}天已成立"
+    if change is None and highest is not None:
+        return f"no rule came near: its risk was {highest:.0%} at most", f"无规则接近：风险最高仅{highest:.0%}"
     if change is None:
         return "no rule came near: it had no score before its last order", "无规则接近：最后一单前没有评分"
     return (

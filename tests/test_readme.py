@@ -148,8 +148,7 @@ def test_the_table_of_columns_is_that_of_the_contract():
 def test_the_configuration_shown_is_understood(tmp_path):
     from features.settings import read_settings
 
-    (shown,) = blocks("toml")
-    (tmp_path / "keepwell.toml").write_text(shown, "utf-8")
+    (tmp_path / "keepwell.toml").write_text("\n".join(blocks("toml")), "utf-8")
     assert set(read_settings(tmp_path / "keepwell.toml").source) == {"orders", "merchants"}
 
 
