@@ -32,7 +32,7 @@ from features.source import Source, read_source
 from features.tiles import Rows, Tiles
 from features.verbs import Measure
 
-BLOCKS = 8
+BLOCKS = 4
 """Blocks of merchants in a part."""
 Cutoff = date | str | pd.Timestamp | np.datetime64 | int
 
