@@ -96,13 +96,12 @@ def backtest(
     progress("features")
     snapshots = cohort_snapshots(market, sorted({*training, *cutoffs}))
     rows = {cutoff: snapshots[snapshots.index.get_level_values("cutoff") == day_date(cutoff)] for cutoff in cutoffs}
-    for cutoff, here in rows.items():
-        refuse_empty(here, market.settings, [cutoff])
-    truth = {cutoff: labelled(market, here, market.source.end_day).labels for cutoff, here in rows.items()}
+    truth = {cutoff: labelled(market, here, market.source.end_day).labels for cutoff, here in rows.items() if len(here)}
 
     def judged(cutoff: int) -> tuple[Model, pd.DataFrame]:
         progress(f"{day_date(cutoff):%Y-%m-%d}")
         model, data = trained(market, cutoff, snapshots, tuned)
+        refuse_empty(rows[cutoff], market.settings, [cutoff])
         scores = model.scores(rows[cutoff])
         return model, scores if rivals is None else scores.join(rivals(market, cutoff, data, rows[cutoff]))
 
