@@ -69,14 +69,14 @@ from serving.rules import parse_rules, read_rules, setting_values
 from serving.rules.preview import Rehearsal
 
 built_in = read_rules(None)
-WHEN = 'when = [{ name = "churn_risk", op = ">=", value = 0.6 }]\nuntil = [{ name = "churn_risk", op = "<", value = 0.45 }]'
+WHEN = 'when = [{ name = "churn_risk", op = ">=", value = 0.5 }]\nuntil = [{ name = "churn_risk", op = "<", value = 0.38 }]'
 assert WHEN in built_in.text
 values = setting_values(market.settings)
 
 
 def rules_at(threshold: float):
     """The built-in rules with another threshold of the churn warning; it closes a quarter below."""
-    bounds = WHEN.replace("0.6", f"{threshold}").replace("0.45", f"{threshold * 0.75:.3f}")
+    bounds = WHEN.replace("0.5", f"{threshold}").replace("0.38", f"{threshold * 0.75:.3f}")
     return parse_rules(built_in.text.replace(WHEN, bounds))
 
 
