@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from features.churn_model import Linear
+from features.sheet import Frame, column
 from features.trees import Array, logistic, plain_json
 
 FILE = "activation.json"
@@ -24,7 +24,7 @@ class Activation:
     linear: Linear | None = None
     refused: str = "this model was trained without merchants that had no order yet"
 
-    def chance(self, frame: pd.DataFrame) -> Array:
+    def chance(self, frame: Frame) -> Array:
         """Chance (n,) of a first order in the next `days` days; missing where it was refused, and for merchants that have ordered."""
         if self.linear is None:
             return np.full(len(frame), np.nan)
@@ -43,6 +43,6 @@ class Activation:
         return cls(plain["days"], linear, plain["refused"])
 
 
-def without_order(frame: pd.DataFrame) -> np.ndarray:
+def without_order(frame: Frame) -> np.ndarray:
     """Whether each merchant of a snapshot has had no order yet, (n,)."""
-    return frame["days_since_last_order"].isna().to_numpy()
+    return np.isnan(column(frame, "days_since_last_order"))

@@ -11,12 +11,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.special import betaln, gammaln, hyp2f1
+
+from features.sheet import Frame, column
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 YEAR = 365
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+BLOCK = 1024
+"""Merchants whose nodes are computed at once."""
 NEEDS = (f"active_days_{YEAR}d", f"gmv_{YEAR}d", "gap_mean", "days_since_first_order", "days_since_last_order")
 """The features a history is read from."""
 
@@ -36,9 +39,9 @@ class History:
     spend: Array
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> History:
+    def of(cls, frame: Frame) -> History:
         """The history that a snapshot holds; merchants without any order get an age of 0."""
-        days, gmv, gap, since_first, since_last = (frame[name].to_numpy(float) for name in NEEDS)
+        days, gmv, gap, since_first, since_last = (column(frame, name) for name in NEEDS)
         days, silence, gap = (np.where(values > 0, values, np.where(np.isnan(values), np.nan, 0)) for values in (days, since_last, gap))
         days, silence = np.nan_to_num(days), np.nan_to_num(silence)
         repeats = np.where(np.isfinite(gap), np.maximum(days - (np.nan_to_num(since_first) <= YEAR), 0), 0)
@@ -164,9 +167,12 @@ def _log_drop(shape: Array, alpha: Array, s: float, beta: Array, span: Array) ->
     half = (1 - end) / 2
     peak = (s + 1) * np.maximum(np.log(alpha / beta), 0)  # taken out, or it overflows where s is large
     total = np.zeros(len(half))
-    for node, weight in zip(NODES, WEIGHTS, strict=True):
-        reached = alpha * (1 - half * (1 - node)) ** (-1 / power)
-        total += weight * np.exp((s + 1) * np.log(reached / (reached + (beta - alpha))) - peak)
+    for start in range(0, len(half), BLOCK):
+        rows = slice(start, start + BLOCK)
+        reached = alpha[rows] * (1 - half[rows] * (1 - NODES[:, None])) ** (-1 / power[rows])
+        parts = WEIGHTS[:, None] * np.exp((s + 1) * np.log(reached / (reached + (beta[rows] - alpha[rows]))) - peak[rows])
+        for part in parts:  # in the nodes' order, however many rows there are
+            total[rows] += part
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(half * total) + peak - power * np.log(alpha) - np.log(power))
 

@@ -8,14 +8,15 @@ silence and frequency do to the third, each taken times its member's weight.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from features.btyd import History, OrderModel, from_plain, to_plain
+from features.sheet import Frame, matrix, weighted
 from features.trees import Array, Encoding, Head, log_odds, logistic, plain_json
 
 RISKS = ("churn_risk_third", "churn_risk_two_thirds", "churn_risk")
@@ -41,24 +42,24 @@ class Linear:
     weights: tuple[float, ...] = ()
     intercept: float = 0.0
 
-    def unit(self, frame: pd.DataFrame) -> Array:
+    def unit(self, frame: Frame) -> Array:
         """Standardised columns (n, k), held within four spreads."""
         columns = logarithms(frame, self.names, np.array(self.logs, bool))
         return standardised(columns, np.array(self.center), np.array(self.spread))
 
-    def contributions(self, frame: pd.DataFrame) -> Array:
+    def contributions(self, frame: Frame) -> Array:
         """Log-odds (n, k + 1) by column, the intercept last."""
         parts = self.unit(frame) * np.array(self.weights)
         return np.column_stack([parts, np.full(len(frame), self.intercept)])
 
-    def raw(self, frame: pd.DataFrame) -> Array:
+    def raw(self, frame: Frame) -> Array:
         """Log-odds (n,)."""
-        return np.asarray(self.unit(frame) @ np.array(self.weights) + self.intercept)
+        return np.asarray(weighted(self.unit(frame), np.array(self.weights)) + self.intercept)
 
 
-def logarithms(frame: pd.DataFrame, names: tuple[str, ...], logs: np.ndarray) -> Array:
+def logarithms(frame: Frame, names: tuple[str, ...], logs: np.ndarray) -> Array:
     """Columns (n, k) of a snapshot; where `logs`, x becomes the logarithm of 1 + |x| with x's sign."""
-    columns = frame[list(names)].to_numpy(float)
+    columns = matrix(frame, names)
     return np.where(logs, np.sign(columns) * np.log1p(np.abs(columns)), columns)
 
 
@@ -78,21 +79,19 @@ class Rhythm:
     horizon: int
     usual: tuple[float, float, float]
 
-    def raw(self, frame: pd.DataFrame) -> Array:
+    def raw(self, frame: Frame) -> Array:
         """Log-odds of silence, (n,)."""
         return self._odds(History.of(frame))
 
-    def contributions(self, frame: pd.DataFrame) -> Array:
+    def contributions(self, frame: Frame) -> Array:
         """Log-odds (n, 3): what silence adds, what frequency and age add, and the usual merchant's.
 
         Of two causes the Shapley value is the mean of adding each first.
         """
         own = History.of(frame)
         repeats, age, silence = (np.full(len(own), value) for value in self.usual)
-        usual = self._odds(history(repeats, age, silence))
-        silent = self._odds(history(repeats, age, own.age - own.last))
-        paced = self._odds(history(own.repeats, own.age, silence))
-        both = self._odds(own)
+        cases = (history(repeats, age, silence), history(repeats, age, own.age - own.last), history(own.repeats, own.age, silence), own)
+        usual, silent, paced, both = np.split(self._odds(joined(cases)), len(cases))
         by_silence = ((silent - usual) + (both - paced)) / 2
         return np.column_stack([by_silence, both - usual - by_silence, usual])
 
@@ -105,6 +104,11 @@ def history(repeats: Array, age: Array, silence: Array) -> History:
     last = np.where(repeats > 0, np.maximum(age - silence, 0), 0)
     nothing = np.zeros(len(age))
     return History(repeats, last, age, nothing, nothing)
+
+
+def joined(parts: Sequence[History]) -> History:
+    """Histories one after the other."""
+    return History(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(History)))
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ class ChurnModel:
         """The columns that its reasons name."""
         return self.encoding.features
 
-    def members(self, frame: pd.DataFrame, rows: Array) -> Array:
+    def members(self, frame: Frame, rows: Array) -> Array:
         """Log-odds of each tree ensemble, the linear and the rhythm member, (n, members)."""
         columns = [tree.raw(rows) for tree in self.trees]
         columns += [member.raw(frame) for member in (self.linear, self.rhythm) if member]
@@ -152,30 +156,36 @@ class ChurnModel:
         own += [weight for member, weight in ((self.linear, self.blend.linear), (self.rhythm, self.blend.rhythm)) if member]
         return np.array(own)
 
-    def raw(self, frame: pd.DataFrame) -> Array:
+    def raw(self, frame: Frame) -> Array:
         """Log-odds of silence over the whole horizon, (n,)."""
-        return np.asarray(self.members(frame, self.encoding.rows(frame)) @ self.weights + self.blend.intercept + self.blend.level)
+        return self._blended(self.members(frame, self.encoding.rows(frame)))
+
+    def _blended(self, members: Array) -> Array:
+        return np.asarray(weighted(members, self.weights) + self.blend.intercept + self.blend.level)
 
     def risks(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Chances of silence over a third, two thirds and the whole horizon, the range of the last, and the time to the last order.
+        """Chances of silence over a third, two thirds and the whole horizon, the range of the last, and the time to the last order."""
+        return pd.DataFrame(self.chances(frame, self.encoding.rows(frame)), index=frame.index)
+
+    def chances(self, frame: Frame, rows: Array) -> dict[str, Array]:
+        """`risks` by name, (n,) each, of a snapshot and the same as encoded for this model.
 
         The longer silence is never likelier than the shorter: each chance is that of the next longer plus a share of what it leaves.
         """
-        rows = self.encoding.rows(frame)
         members = self.members(frame, rows)
-        raw = members @ self.weights + self.blend.intercept + self.blend.level
+        raw = self._blended(members)
         silent = logistic(raw)
         to_two_thirds = silent + (1 - silent) * logistic(self.shorter[0].raw(rows))
         to_third = to_two_thirds + (1 - to_two_thirds) * logistic(self.shorter[1].raw(rows))
         reach = REACH * self.error(members)
         columns = (to_third, to_two_thirds, silent, logistic(raw - reach), logistic(raw + reach), self.last_order(silent))
-        return pd.DataFrame(dict(zip(CHURN_SCORES, columns, strict=True)), index=frame.index)
+        return dict(zip(CHURN_SCORES, columns, strict=True))
 
     def error(self, members: Array) -> Array:
         """Standard error of each merchant's log-odds, (n,): of the level, and of members that disagree."""
         weights = self.weights / self.weights.sum()
-        middle = members @ weights
-        apart = ((members - middle[:, None]) ** 2) @ weights
+        middle = weighted(members, weights)
+        apart = weighted((members - middle[:, None]) ** 2, weights)
         return np.asarray(np.sqrt(self.blend.level_error**2 + apart * (weights**2).sum()))
 
     def last_order(self, silent: Array) -> Array:
@@ -188,7 +198,11 @@ class ChurnModel:
 
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Exact contributions to the log-odds of `churn_risk`: one column per feature and `base`."""
-        rows = self.encoding.rows(frame)
+        columns, parts = self.pushes(frame, self.encoding.rows(frame))
+        return pd.DataFrame(parts, index=frame.index, columns=columns)
+
+    def pushes(self, frame: Frame, rows: Array) -> tuple[list[str], Array]:
+        """The columns of `contributions` and their values, (n, columns), of a snapshot and the same as encoded for this model."""
         total = np.mean([tree.contributions(rows) for tree in self.trees], axis=0) * self.blend.trees
         columns = [*self.features, "base"]
         if self.linear:
@@ -196,7 +210,7 @@ class ChurnModel:
         if self.rhythm:
             columns, total = _added(columns, total, [*CAUSES, "base"], self.blend.rhythm * self.rhythm.contributions(frame))
         total[:, columns.index("base")] += self.blend.intercept + self.blend.level
-        return pd.DataFrame(total, index=frame.index, columns=columns)
+        return columns, total
 
     def to_files(self) -> dict[str, bytes]:
         """JSON and LightGBM text."""

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from features.activation import Activation
 from features.churn_model import CHURN_SCORES, RANGE, RISKS, ChurnModel
 from features.drift import Reference
 from features.lifetime import Lifetime
+from features.sheet import Frame
 from features.trees import Array, Encoding, Head, encoded, logistic, plain_json
 from features.value_model import ValueModel
 
@@ -45,7 +47,7 @@ class Model:
         """The columns it reads, in order."""
         return list(self.card["features"])
 
-    def encode(self, frame: pd.DataFrame) -> Array:
+    def encode(self, frame: Frame) -> Array:
         """Float64 matrix (n, features) of a snapshot; categories as their codes, unknown ones missing.
 
         Raises
@@ -57,26 +59,42 @@ class Model:
 
     def scores(self, frame: pd.DataFrame) -> pd.DataFrame:
         """All scores of a snapshot, one row each, columns `SCORES`."""
-        rows = self.encode(frame)
-        risks = self.churn.risks(frame)
-        churn_risk = risks["churn_risk"].to_numpy()
-        money = self.value.expected(frame, rows, churn_risk)
-        chances = {score: logistic(self.heads[head].raw(rows)) for head, score in CHANCES.items()}
-        lifetime_value = self.lifetime.value(money[0], churn_risk)
-        return risks.assign(**dict(zip(MONEY, money, strict=True)), **chances, lifetime_value=lifetime_value)
+        return pd.DataFrame(self.columns(frame, self.encode(frame)), index=frame.index)
 
-    def activation_chance(self, frame: pd.DataFrame) -> Array:
+    def columns(self, frame: Frame, rows: Array) -> dict[str, Array]:
+        """All scores by name, (n,) each, of a snapshot and the same encoded."""
+        risks = self.churn.chances(frame, self._for_churn(frame, rows))
+        money = self.value.expected(frame, rows, risks["churn_risk"])
+        chances = {score: logistic(self.heads[head].raw(rows)) for head, score in CHANCES.items()}
+        lifetime_value = self.lifetime.value(money[0], risks["churn_risk"])
+        return {**risks, **dict(zip(MONEY, money, strict=True)), **chances, "lifetime_value": lifetime_value}
+
+    def activation_chance(self, frame: Frame) -> Array:
         """Chance (n,) that a merchant without any order has its first one soon; missing for all others, and where it was refused."""
         return self.activation.chance(frame)
 
     def contributions(self, frame: pd.DataFrame, head: str = "churn") -> pd.DataFrame:
         """Contributions in log-odds: one column per feature and `base`; rows add up to the head's log-odds."""
-        if head == "churn":
-            parts = self.churn.contributions(frame)
-            told = [*self.features, *(name for name in parts if name not in {*self.features, "base"}), "base"]
-            return parts.reindex(columns=told, fill_value=0.0)
-        shap = self.heads[head].contributions(self.encode(frame))
-        return pd.DataFrame(shap, index=frame.index, columns=[*self.features, "base"])
+        names, parts = self.pushes(frame, self.encode(frame), head)
+        return pd.DataFrame(parts, index=frame.index, columns=list(names))
+
+    def pushes(self, frame: Frame, rows: Array, head: str = "churn") -> tuple[tuple[str, ...], Array]:
+        """The columns of `contributions`, the base last, and their values, (n, columns), of a snapshot and the same encoded."""
+        if head != "churn":
+            return (*self.features, "base"), self.heads[head].contributions(rows)
+        columns, parts = self.churn.pushes(frame, self._for_churn(frame, rows))
+        seen = {*self.features, "base"}
+        told = (*self.features, *(name for name in columns if name not in seen), "base")
+        if told == tuple(columns):
+            return told, parts
+        place = {name: number for number, name in enumerate(columns)}
+        every = np.column_stack([parts, np.zeros(len(parts))])
+        return told, every[:, [place.get(name, -1) for name in told]]
+
+    def _for_churn(self, frame: Frame, rows: Array) -> Array:
+        """The rows as encoded for who leaves, who need not read the same columns as the others."""
+        same = self.churn.encoding.features == tuple(self.features) and self.churn.encoding.categories == self.card["categories"]
+        return rows if same else self.churn.encoding.rows(frame)
 
     def to_files(self) -> dict[str, bytes]:
         """The model as files: JSON with sorted keys and LightGBM text; the same model gives the same bytes."""

@@ -102,10 +102,19 @@ class State(_Section):
 
 
 class Mlflow(_Section):
-    """Where MLflow keeps runs and artifacts."""
+    """Where MLflow keeps runs and artifacts, and where people open it: the page of the model leads there."""
 
     tracking_uri: str | None = None
     artifact_location: str | None = None
+    url: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _for_a_browser(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value is not None and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username):
+            raise ValueError('must be an address that a browser opens, such as "https://mlflow.example.com"')
+        return value
 
 
 class Serve(_Section):

@@ -6,14 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from multiprocessing import parent_process
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
-import pandas as pd
 
 from features.errors import ModelRefused
+from features.sheet import Frame, matrix
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 FEW_ROWS = 256
@@ -68,7 +69,7 @@ class Encoding:
     features: tuple[str, ...]
     categories: Mapping[str, list[str]]
 
-    def rows(self, frame: pd.DataFrame) -> Array:
+    def rows(self, frame: Frame) -> Array:
         """Float64 matrix (n, features) of a snapshot; categories as their codes, unknown ones missing.
 
         Raises
@@ -85,15 +86,15 @@ class Encoding:
         return encoded(frame, list(self.features), self.categories)
 
 
-def encoded(frame: pd.DataFrame, features: list[str], categories: Mapping[str, list[str]]) -> Array:
+def encoded(frame: Frame, features: list[str], categories: Mapping[str, list[str]]) -> Array:
     """Float64 matrix (n, features); texts become their place in the saved list, unknown and missing ones NaN."""
     rows = np.empty((len(frame), len(features)))
     numbers = [place for place, name in enumerate(features) if name not in categories]
-    rows[:, numbers] = frame[[features[place] for place in numbers]].to_numpy(float)
+    rows[:, numbers] = matrix(frame, [features[place] for place in numbers])
     for place, name in enumerate(features):
         if name in categories:
-            codes = pd.Index(categories[name]).get_indexer(pd.Index(frame[name], dtype=object))
-            rows[:, place] = np.where(codes < 0, np.nan, codes)
+            codes = dict(zip(categories[name], range(len(categories[name])), strict=True))
+            rows[:, place] = [*map(codes.get, np.asarray(frame[name], object), repeat(np.nan))]
     return rows
 
 

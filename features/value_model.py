@@ -14,15 +14,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from features.bands import Bands
 from features.btyd import NEEDS, GammaGamma, History, OrderModel, from_plain, to_plain
+from features.sheet import Frame, column, weighted
 from features.trees import Array, Head, log_odds, plain_json
 
 AGE = "days_since_first_order"
-SLACK = 30
-"""Days added to a merchant's age before its windows are scaled: an order on its first day is no daily habit."""
+SLACK = 2
+"""Horizons added to a merchant's age before its windows are scaled: few newcomers keep the pace of their first orders."""
 LEAST = 0.02
 """Share of the base below which a window counts as empty, in log ratios."""
 COUNTS = ("orders_28d", "orders_90d", "orders_180d", "days_since_last_order")
@@ -39,28 +39,30 @@ def windows_of(names: list[str]) -> list[int]:
 class Carry:
     """What is carried forward: the GMV of some trailing windows, each scaled to the horizon, and their mean.
 
-    A window longer than the merchant's age, and 30 days, is scaled by those instead. `floor` keeps the base of those who hardly
-    sold above zero.
+    A window longer than the merchant's age, and `slack` days, is scaled by those instead. `floor` keeps the base of those who
+    hardly sold above zero.
     """
 
     horizon: int
     windows: tuple[int, ...]
     averaged: tuple[int, ...]
     floor: float
+    slack: float = 30.0
+    """Days; models of before it was kept with them had 30."""
 
     @classmethod
     def of(cls, names: list[str], horizon: int, floor: float = 1e-9) -> Carry:
         """From the columns of a snapshot: averaged are the windows of at least 0.6 horizons, but never fewer than two."""
         windows = windows_of(names)
         averaged = [days for days in windows if days >= 0.6 * horizon]
-        return cls(horizon, tuple(windows), tuple(averaged if len(averaged) > 1 else windows[-2:]), floor)
+        return cls(horizon, tuple(windows), tuple(averaged if len(averaged) > 1 else windows[-2:]), floor, SLACK * horizon)
 
-    def rates(self, frame: pd.DataFrame) -> Array:
+    def rates(self, frame: Frame) -> Array:
         """GMV of each window scaled to the horizon, (n, windows), in currency."""
-        age = frame[AGE].to_numpy(float) if AGE in frame else np.full(len(frame), np.inf)
-        seen = np.maximum(np.nan_to_num(age, nan=np.inf), 0)[:, None] + SLACK
+        age = column(frame, AGE) if AGE in frame else np.full(len(frame), np.inf)
+        seen = np.maximum(np.nan_to_num(age, nan=np.inf), 0)[:, None] + self.slack
         lengths = np.minimum(np.array(self.windows, float), seen)
-        sums = np.column_stack([frame[f"gmv_{days}d"].to_numpy(float) for days in self.windows])
+        sums = np.column_stack([column(frame, f"gmv_{days}d") for days in self.windows])
         return np.asarray(np.maximum(np.nan_to_num(sums, nan=0.0), 0) * self.horizon / lengths)
 
     def base(self, rates: Array) -> Array:
@@ -99,7 +101,7 @@ class Row:
         return len(self.base)
 
 
-def rows_of(carry: Carry, frame: pd.DataFrame, encoded: Array, silent: Array) -> Row:
+def rows_of(carry: Carry, frame: Frame, encoded: Array, silent: Array) -> Row:
     """What the members see of a snapshot.
 
     Parameters
@@ -109,11 +111,11 @@ def rows_of(carry: Carry, frame: pd.DataFrame, encoded: Array, silent: Array) ->
     rates = carry.rates(frame)
     base = carry.base(rates)
     ratios = carry.ratios(rates, base)
-    counts = [np.log1p(np.maximum(np.nan_to_num(frame[name].to_numpy(float)), 0)) for name in COUNTS if name in frame]
+    counts = [np.log1p(np.maximum(np.nan_to_num(column(frame, name)), 0)) for name in COUNTS if name in frame]
     size = np.log(base)
     columns = np.column_stack([ratios, *counts, log_odds(silent, 0.002), size])
     nothing = np.zeros(len(frame))
-    history = History.of(frame) if set(NEEDS) <= set(frame) else History(*(nothing,) * 5)
+    history = History.of(frame) if all(name in frame for name in NEEDS) else History(*(nothing,) * 5)
     return Row(base, ratios, encoded, columns, silent, history)
 
 
@@ -133,7 +135,7 @@ class Linear:
 
     def ratio(self, rows: Row) -> Array:
         """Expected GMV over base, (n,)."""
-        return np.asarray(np.exp(np.clip(self.design(rows.linear) @ np.array(self.weights), -6, 2.5)))
+        return np.asarray(np.exp(np.clip(weighted(self.design(rows.linear), np.array(self.weights)), -6, 2.5)))
 
 
 def linear_design(columns: Array, center: Array, spread: Array, crossed: int) -> Array:
@@ -169,7 +171,17 @@ class Rhythm:
         return np.asarray(np.clip(np.nan_to_num(expected / rows.base), 0, MOST_RATIO))
 
 
-Member = Linear | Trees | Rhythm
+@dataclass(frozen=True)
+class Steady:
+    """The pace of the longest window goes on, for those who sell at all; it learns nothing, and errs where the others learnt wrongly."""
+
+    def ratio(self, rows: Row) -> Array:
+        """Expected GMV over base, (n,)."""
+        pace = np.exp(rows.ratios[:, -1]) - LEAST
+        return np.asarray(np.clip(pace * (1 - rows.silent), 0, MOST_RATIO))
+
+
+Member = Linear | Trees | Rhythm | Steady
 
 
 @dataclass(frozen=True)
@@ -205,7 +217,7 @@ class ValueModel:
         """Chance of no order over the value horizon from that over the churn horizon (constant hazard), (n,)."""
         return np.asarray(np.clip(churn_risk, 0, 0.998) ** self.silence_power)
 
-    def expected(self, frame: pd.DataFrame, encoded: Array, churn_risk: Array) -> tuple[Array, Array, Array]:
+    def expected(self, frame: Frame, encoded: Array, churn_risk: Array) -> tuple[Array, Array, Array]:
         """Expected GMV over the horizon and the two ends of its range, (n,) each, in currency.
 
         Parameters
@@ -217,7 +229,7 @@ class ValueModel:
         low, high = self.bands.range(expected, rows.base, rows.silent)
         return expected, low, high
 
-    def rows(self, frame: pd.DataFrame, encoded: Array, churn_risk: Array) -> Row:
+    def rows(self, frame: Frame, encoded: Array, churn_risk: Array) -> Row:
         """What the members see of a snapshot."""
         return rows_of(self.carry, frame, encoded, self.silent(churn_risk))
 
@@ -263,6 +275,8 @@ def _plain(member: Member) -> dict[str, Any]:
 def _member(line: Mapping[str, Any], text: bytes) -> Member:
     if text:
         return Trees(Head(text.decode(), line["slope"], line["intercept"]), line["if_active"])
+    if not line:
+        return Steady()
     if "orders" in line:
         return Rhythm(from_plain(line["orders"]), from_plain(line["spend"]), line["horizon"])
     return Linear(**_tuples(line))

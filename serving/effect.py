@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 LEVEL = 0.95
 LEAST = 20
@@ -103,7 +103,7 @@ class Arms:
 
 
 def _interval(value: float, variance: float, freedom: float) -> Estimate:
-    reach = float(t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(variance))
+    reach = float(stdtrit(freedom, 0.5 + LEVEL / 2) * np.sqrt(variance))
     return Estimate(value, value - reach, value + reach)
 
 
@@ -121,5 +121,5 @@ def needed(hoped: float, act: float, hold: float, share: float, power: float) ->
     """
     if hoped <= 0 or not 0 < share < 1:
         return float("inf")
-    reach = norm.ppf(0.5 + LEVEL / 2) + norm.ppf(power)
+    reach = float(ndtri(0.5 + LEVEL / 2) + ndtri(power))
     return float((reach / hoped) ** 2 * (hold**2 / share + act**2 / (1 - share)))

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 from sqlalchemy import select
 
 from features.snapshot import Market
@@ -120,10 +119,10 @@ def ranking(left: np.ndarray, risk: np.ndarray) -> float | None:
     gone = int(left.sum())
     if gone in (0, len(left)):
         return None
-    return float((rankdata(risk)[left == 1].sum() - gone * (gone + 1) / 2) / (gone * (len(left) - gone)))
+    return float((pd.Series(risk).rank().to_numpy()[left == 1].sum() - gone * (gone + 1) / 2) / (gone * (len(left) - gone)))
 
 
 def calibration_error(left: np.ndarray, risk: np.ndarray) -> float:
     """Mean absolute difference between told and happened over ten classes of equally many merchants, by risk."""
-    place = np.minimum((rankdata(risk) / len(risk) * BINS - 1e-9).astype(int), BINS - 1)
+    place = np.minimum((pd.Series(risk).rank().to_numpy() / len(risk) * BINS - 1e-9).astype(int), BINS - 1)
     return float(np.abs(np.bincount(place, left, BINS) - np.bincount(place, risk, BINS)).sum() / len(left))

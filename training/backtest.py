@@ -69,7 +69,11 @@ Rivals = Callable[[Market, int, Dataset, pd.DataFrame], pd.DataFrame]
 
 
 def backtest(
-    market: Market, cutoffs: Sequence[int], progress: Progress = lambda _: None, rivals: Rivals | None = None, tuned: dict[str, Any] | None = None
+    market: Market,
+    cutoffs: Sequence[int],
+    progress: Progress = lambda _: None,
+    rivals: Rivals | None = None,
+    tuned: dict[str, Any] | None = None,
 ) -> tuple[pd.DataFrame, dict[int, Model]]:
     """Predictions and truth of the cohort at each test cutoff.
 
@@ -91,23 +95,46 @@ def backtest(
     DataRefused
         When there is too little history before a cutoff, nobody in its cohort, or nothing to learn from.
     """
+    predictions, models, _ = _fitted(market, cutoffs, [], progress, rivals, tuned)
+    return predictions, models
+
+
+def judged_and_trained(
+    market: Market, cutoffs: Sequence[int], as_of: int, progress: Progress = lambda _: None, tuned: dict[str, Any] | None = None
+) -> tuple[pd.DataFrame, Model, Dataset]:
+    """A backtest's predictions, the model that can be trained at `as_of`, and what that was trained on: on the same snapshots, side by side."""
+    predictions, models, data = _fitted(market, cutoffs, [as_of], progress, None, tuned)
+    return predictions, models[as_of], data[as_of]
+
+
+def _fitted(
+    market: Market, cutoffs: Sequence[int], further: Sequence[int], progress: Progress, rivals: Rivals | None, tuned: dict[str, Any] | None
+) -> tuple[pd.DataFrame, dict[int, Model], dict[int, Dataset]]:
+    """Predictions at the cutoffs, the models of these and of `further` days, and what the latter were trained on."""
     _check(market, cutoffs)
-    training = sorted({day for cutoff in cutoffs for day in training_cutoffs(market, cutoff)})
+    days = [*cutoffs, *further]
+    training = {day for moment in days for day in training_cutoffs(market, moment)}
     progress("features")
     snapshots = cohort_snapshots(market, sorted({*training, *cutoffs}))
     rows = {cutoff: snapshots[snapshots.index.get_level_values("cutoff") == day_date(cutoff)] for cutoff in cutoffs}
     truth = {cutoff: labelled(market, here, market.source.end_day).labels for cutoff, here in rows.items() if len(here)}
 
-    def judged(cutoff: int) -> tuple[Model, pd.DataFrame]:
-        progress(f"{day_date(cutoff):%Y-%m-%d}")
-        model, data = trained(market, cutoff, snapshots, tuned)
-        refuse_empty(rows[cutoff], market.settings, [cutoff])
-        scores = model.scores(rows[cutoff])
-        return model, scores if rivals is None else scores.join(rivals(market, cutoff, data, rows[cutoff]))
+    def fitted(day: int) -> tuple[Model, Dataset | pd.DataFrame]:
+        progress(f"{day_date(day):%Y-%m-%d}")
+        model, data = trained(market, day, snapshots, tuned)
+        if day not in rows:
+            return model, data
+        refuse_empty(rows[day], market.settings, [day])
+        scores = model.scores(rows[day])
+        return model, scores if rivals is None else scores.join(rivals(market, day, data, rows[day]))
 
-    done = in_two(market, cutoffs, judged) if rivals is None else {cutoff: judged(cutoff) for cutoff in cutoffs}
-    parts = [scores[list(SCORES)].join(rows[cutoff]).join(truth[cutoff]).join(scores.drop(columns=list(SCORES))) for cutoff, (_, scores) in done.items()]
-    return pd.concat(parts), {cutoff: model for cutoff, (model, _) in done.items()}
+    done = in_two(market, days, fitted) if rivals is None else {day: fitted(day) for day in days}
+    scored = {day: scores for day, (_, scores) in done.items() if isinstance(scores, pd.DataFrame)}
+    parts = [
+        scores[list(SCORES)].join(rows[day]).join(truth[day]).join(scores.drop(columns=list(SCORES))) for day, scores in scored.items()
+    ]
+    data = {day: data for day, (_, data) in done.items() if isinstance(data, Dataset)}
+    return pd.concat(parts), {day: model for day, (model, _) in done.items()}, data
 
 
 def _check(market: Market, cutoffs: Sequence[int]) -> None:

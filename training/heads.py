@@ -52,7 +52,8 @@ def fit(data: Dataset, settings: Settings, about: dict[str, Any], now: Now | Non
         outlook = pool.submit(fit_outlook, data, matrix, fold, now.day, window_end(0, settings), settings.churn.active_days)
         churn = fit_churn(data, settings, matrix, fold, now)
         today = value.Now(now.cohort, matrix.encoding.rows(now.cohort), churn.model.risks(now.cohort)["churn_risk"].to_numpy())
-        money = value.fit(data, settings, matrix.rows, churn.unseen, fold, now.day, today)
+        orders = churn.model.rhythm.model if churn.model.rhythm else None
+        money = value.fit(data, settings, matrix.rows, churn.unseen, fold, now.day, today, orders)
         heads = outlook.result()
     terms = lifetime(settings, money)
     seen = reference(data.features[list(matrix.names)].assign(churn_risk=churn.unseen))

@@ -15,7 +15,7 @@ from features.model import Model
 from features.settings import Settings
 from features.snapshot import Market, day_date
 from training import bundle, duel, tracking
-from training.backtest import Progress, backtest, trained
+from training.backtest import Progress, judged_and_trained
 from training.card import model_card
 from training.evaluate import evaluate
 from training.gate import Verdict, verdict
@@ -80,15 +80,13 @@ def train(market: Market, mlruns: Path | None = None, progress: Progress = lambd
     as_of = market.source.end_day
     judged = test_cutoffs(market, as_of)
     store = tracking.open_store(market.settings, mlruns)  # first: what it refuses should not cost a training
-    found = search(market, judged[0], budget, progress) if budget else None
-    tuned = found.tuned if found else None
-    predictions, _ = backtest(market, judged, lambda what: progress(f"judging {what}"), tuned=tuned)
+    searched = search(market, judged[0], budget, progress) if budget else None
+    tuned = searched.tuned if searched else None
+    predictions, model, data = judged_and_trained(market, judged, as_of, lambda what: progress(f"training at {what}"), tuned)
     evaluation = evaluate(judgeable(predictions))
-    progress("training on everything")
-    model, data = trained(market, as_of, tuned=tuned)
     evaluation["questions"] = model.card.get("questions", [])
     card = dict(model.card) | {"evaluation": {part: evaluation[part] for part in ("cutoffs", "mean", "interval", "quality", "questions")}}
-    card |= {"search": found.told} if found else {}
+    card |= {"search": searched.told} if searched else {}
     model = replace(model, card=card)
     progress("writing the bundle")
     state = market.settings.state_dir

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import lightgbm as lgb
@@ -16,9 +17,9 @@ from scipy.optimize import nnls
 
 from features.btyd import OrderModel
 from features.trees import Array, Head
-from features.value_model import MOST_RATIO, Linear, Member, Rhythm, Row, Sizes, Trees, linear_design
+from features.value_model import MOST_RATIO, Linear, Member, Rhythm, Row, Sizes, Steady, Trees, linear_design
 from training.btyd import fit_bg_nbd, fit_gamma_gamma
-from training.models import COMMON
+from training.models import BINNING, COMMON, ONE_AT_A_TIME
 
 TREES: dict[str, Any] = COMMON | {"learning_rate": 0.08, "feature_fraction": 0.5}
 ROUNDS = {"ratio": 100, "size": 100}
@@ -51,6 +52,12 @@ class Lessons:
     horizon: int
     orders: OrderModel | None = None
     """An order model that is fitted already."""
+
+    @cached_property
+    def binned(self) -> lgb.Dataset:
+        """What the trees see, in LightGBM's bins, made once for all of them."""
+        wide = self.rows.wide
+        return lgb.Dataset(wide, np.zeros(len(wide)), params=BINNING, free_raw_data=False).construct()
 
     @property
     def ratio(self) -> Array:
@@ -101,7 +108,7 @@ def linear(lessons: Lessons, chosen: np.ndarray, steps: int = 10) -> Linear:
 
 def ratio_trees(lessons: Lessons, chosen: np.ndarray) -> Trees:
     """Poisson trees on the ratio."""
-    return Trees(_boosted("ratio", "poisson", lessons.rows.wide[chosen], lessons.ratio[chosen], lessons.weight[chosen]))
+    return Trees(_boosted("ratio", "poisson", lessons, chosen, lessons.ratio[chosen], lessons.weight[chosen]))
 
 
 def size_trees(lessons: Lessons, chosen: np.ndarray) -> Trees:
@@ -110,7 +117,7 @@ def size_trees(lessons: Lessons, chosen: np.ndarray) -> Trees:
     target = np.log(lessons.ratio[sold] + 0.01)
     _, place = np.unique(lessons.day[sold], return_inverse=True)
     means = np.bincount(place, target) / np.bincount(place)
-    return Trees(_boosted("size", "regression", lessons.rows.wide[sold], target - means[place], None, float(means.mean())), if_active=True)
+    return Trees(_boosted("size", "regression", lessons, sold, target - means[place], None, float(means.mean())), if_active=True)
 
 
 def rhythm(lessons: Lessons, chosen: np.ndarray) -> Rhythm:
@@ -119,15 +126,35 @@ def rhythm(lessons: Lessons, chosen: np.ndarray) -> Rhythm:
     return Rhythm(lessons.orders or fit_bg_nbd(newest), fit_gamma_gamma(newest), lessons.horizon)
 
 
-def _boosted(name: str, objective: str, rows: Array, target: Array, weight: Array | None, intercept: float = 0.0) -> Head:
-    chosen = TREES | {"objective": objective, "min_data_in_leaf": int(np.clip(len(rows) // 50, 1, TREES["min_data_in_leaf"]))}
-    booster = lgb.train(chosen, lgb.Dataset(rows, target, weight=weight, params=chosen), num_boost_round=ROUNDS[name])
+def steady(lessons: Lessons, chosen: np.ndarray) -> Steady:
+    """The longest window carried forward: nothing to learn."""
+    return Steady()
+
+
+def _boosted(
+    name: str, objective: str, lessons: Lessons, chosen: np.ndarray, target: Array, weight: Array | None, intercept: float = 0.0
+) -> Head:
+    """Trees on the chosen rows (n,) of bool; `target` and `weight` are theirs alone."""
+    given = TREES | {"objective": objective, "min_data_in_leaf": int(np.clip(len(target) // 50, 1, TREES["min_data_in_leaf"]))}
+    with ONE_AT_A_TIME:
+        data = lessons.binned.subset(np.flatnonzero(chosen).tolist())
+        data.free_raw_data = True  # bins are copied, raw rows are not
+        data.construct()
+        data.set_label(target)
+        data.set_weight(weight)
+    booster = lgb.train(given, data, num_boost_round=ROUNDS[name])
     return Head(booster.model_to_string(), 1.0, intercept)
 
 
-MEMBERS: dict[str, Callable[[Lessons, np.ndarray], Member]] = {"linear": linear, "ratio": ratio_trees, "size": size_trees, "rhythm": rhythm}
+MEMBERS: dict[str, Callable[[Lessons, np.ndarray], Member]] = {
+    "linear": linear,
+    "ratio": ratio_trees,
+    "size": size_trees,
+    "rhythm": rhythm,
+    "steady": steady,
+}
 """All members by name."""
-UNLABELLED = ("rhythm",)
+UNLABELLED = ("rhythm", "steady")
 """Members that learn from no labels: what they say of a merchant is the same whether they have seen it or not."""
 
 
@@ -148,7 +175,8 @@ def trained_members(lessons: Lessons) -> tuple[dict[str, Member], dict[str, Arra
         name, k = job
         return MEMBERS[name](lessons, np.ones(len(lessons.fold), bool) if k is None else outside[k])
 
-    _ = lessons.rows.wide  # made once, before the threads
+    if any(name in ROUNDS for name in names):
+        _ = lessons.binned  # made once, before the threads
     with ThreadPoolExecutor(WORKERS) as pool:
         found = dict(zip(jobs, pool.map(trained, jobs), strict=True))
     unseen = {name: np.zeros(len(lessons.fold)) for name in names}

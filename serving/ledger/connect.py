@@ -10,16 +10,16 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from features.errors import DataRefused, UsageRefused
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 STEPS = Path(__file__).parent / "migrations"
 DIALECTS = ("sqlite", "postgresql")
@@ -58,9 +58,7 @@ def _arguments(backend: str) -> dict[str, Any]:
 
 def _unusable(url: str, why: str) -> str:
     shown = url.partition("://")[0]
-    return (
-        f'ledger "{shown}://…" in [state] cannot be used ({why}); write postgresql+psycopg://user@host/database, or leave it out for SQLite.'
-    )
+    return f'ledger "{shown}://…" in [state] cannot be used ({why}); write postgresql+psycopg://user@host/database, or leave it out for SQLite.'
 
 
 def _durable(connection: Any, record: Any) -> None:
@@ -108,6 +106,9 @@ def migrate(engine: Engine) -> None:
     ------
     DataRefused : the ledger was written by a newer version.
     """
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import MigrationContext
+
     script = _script()
     with _first(engine):
         with reading(engine) as connection:
@@ -122,6 +123,8 @@ def migrate(engine: Engine) -> None:
 
 
 def _config() -> Config:
+    from alembic.config import Config  # a third of a second, which no command needs that only reads files
+
     config = Config()
     config.set_main_option("script_location", str(STEPS))
     config.set_main_option("path_separator", "os")
@@ -130,6 +133,8 @@ def _config() -> Config:
 
 
 def _script() -> ScriptDirectory:
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(_config())
 
 

@@ -6,8 +6,8 @@ Fader, Hardie & Lee (2005) call the three a sufficient summary of a history of p
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from serving.portfolio.book import Book, Column, Table, share, total
 
@@ -101,13 +101,13 @@ def classes(values: NDArray[np.float64]) -> NDArray[np.int64]:
     >>> classes(np.array([1.0, 2, 3, 4, 5, 5])).tolist()
     [1, 2, 3, 3, 5, 5]
     """
-    place = (rankdata(values) - 0.5) / len(values)
+    place = (pd.Series(values).rank().to_numpy() - 0.5) / len(values)
     return np.minimum((place * CLASSES).astype(np.int64), CLASSES - 1) + 1
 
 
 def _upper(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether a value is in the better half; equal values are together."""
-    return (rankdata(values) - 0.5) / len(values) >= 0.5
+    return (pd.Series(values).rank().to_numpy() - 0.5) / len(values) >= 0.5
 
 
 def _measures(book: Book) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -23,11 +22,9 @@ def spends(model: GammaGamma, merchants: int = MERCHANTS) -> History:
 
 
 @pytest.mark.parametrize(("fit", "truth"), [(fit_bg_nbd, BG), (fit_pareto_nbd, PARETO)])
-def test_planted_parameters_are_found_within_a_second(fit, truth):
+def test_planted_parameters_are_found(fit, truth):
     seen, _ = lives(truth, MERCHANTS, age=39, horizon=20)
-    begun = perf_counter()
     model = fit(seen)
-    assert perf_counter() - begun < 1
     assert model.log_likelihood(seen).sum() >= truth.log_likelihood(seen).sum()
     assert model.r == pytest.approx(truth.r, rel=0.15)
     assert model.expected(seen, 20).mean() == pytest.approx(truth.expected(seen, 20).mean(), rel=0.06)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import monotonic, sleep
 from types import SimpleNamespace
 
 import lightgbm as lgb
@@ -29,10 +30,16 @@ def test_answers_come_for_all_days_in_their_order(market: SimpleNamespace) -> No
 
 
 @needs_two
-def test_the_last_day_and_every_other_one_are_done_here(market: SimpleNamespace) -> None:
-    processes = in_two(market, DAYS, lambda _: os.getpid())
-    assert [day for day in DAYS if processes[day] == os.getpid()] == [5, 1, 3]
-    assert processes[4] == processes[2] != os.getpid()
+def test_each_process_takes_the_next_day_when_it_has_done_one(market: SimpleNamespace) -> None:
+    def work(day: int) -> tuple[int, float]:
+        begun = monotonic()
+        sleep(1.0 if day == 5 else 0.1)
+        return os.getpid(), begun
+
+    done = in_two(market, DAYS, work)
+    (long,) = {process for day, (process, _) in done.items() if day == 5}
+    assert [day for day in DAYS if done[day][0] == long] == [5]
+    assert sorted(DAYS, key=lambda day: done[day][1])[2:] == [3, 2, 1]
 
 
 @needs_two
@@ -70,6 +77,11 @@ def test_trees_that_were_asked_by_many_threads_before_answer_there_too(market: S
     quiet = {"verbosity": -1, "num_threads": 1}
     trees = Head(lgb.train(quiet, lgb.Dataset(rows, rows[:, 0], params=quiet), 5).model_to_string())
     before = trees.raw(rows)
-    found = in_two(market, DAYS, lambda _: (trees.raw(rows), trees.contributions(rows).sum(axis=1), os.getpid()))
+
+    def ask(day: int) -> tuple[np.ndarray, np.ndarray, int]:
+        sleep(0.1)  # so that both processes come to it
+        return trees.raw(rows), trees.contributions(rows).sum(axis=1), os.getpid()
+
+    found = in_two(market, DAYS, ask)
     assert len({process for _, _, process in found.values()}) == 2
     assert all(np.array_equal(raw, before) and np.allclose(total, before) for raw, total, _ in found.values())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from features.bands import Bands
 from features.lifetime import Lifetime
 from features.settings import Churn, Growth, Settings
-from features.value_model import Carry, Linear, ValueModel
+from features.value_model import Carry, Linear, Steady, ValueModel, rows_of
 from training.calibrate import folds
 from training.conformal import bands, held_share
 from training.dataset import Dataset
@@ -75,8 +75,14 @@ def test_windows_are_scaled_to_the_horizon_and_to_the_merchants_age() -> None:
     carry = Carry.of(list(frame), 90)
     assert carry.windows == (28, 90, 180)
     assert carry.averaged == (90, 180)
-    assert carry.rates(frame).tolist() == [[90.0, 90.0, 90.0], [90.0, 90.0, 90.0]]  # 40 in 10 days and 30 more, so 90 in 90
-    assert carry.base(carry.rates(frame)).tolist() == [90.0, 90.0]
+    assert carry.rates(frame).tolist() == [[90.0, 90.0, 90.0], [90.0, 40.0, 40 * 90 / 180]]
+    assert carry.base(carry.rates(frame)).tolist() == [90.0, 30.0]
+
+
+def test_the_steady_member_carries_the_longest_window_forward_for_those_who_sell_at_all() -> None:
+    frame = pd.DataFrame({"gmv_90d": [90.0, 40.0], "gmv_365d": [730.0, 40.0], "days_since_first_order": [999, 0]})
+    rows = rows_of(Carry.of(list(frame), 90), frame, np.zeros((2, 1)), np.array([0.25, 0.5]))
+    assert (Steady().ratio(rows) * rows.base).tolist() == pytest.approx([180 * 0.75, 20 * 0.5])
 
 
 @pytest.mark.parametrize("unit", [0.01, 1e6])
@@ -238,7 +244,7 @@ def test_it_comes_back_from_its_files_bit_for_bit(steady: tuple[Dataset, ValueMo
     rows = data.features.iloc[:50]
     for one, other in zip(forecasts(again, rows), forecasts(model, rows), strict=True):
         assert (one == other).all()
-    assert set(model.members) == {"linear", "ratio", "size", "rhythm"}
+    assert set(model.members) == {"linear", "ratio", "size", "rhythm", "steady"}
     assert sum(model.weights.values()) == pytest.approx(1)
 
 
