@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from features.errors import UsageRefused
 from serving.reasons.numbers import Lang, Style
@@ -39,7 +42,12 @@ BEST = 0.25
 FEWEST = 3
 TOLD = 0.5
 """Spreads of the peers from which on a difference is told."""
+SHOWN = ("merchant_id", "points", "tier")
 GROUPS = (("industry", "scale"), ("industry",), ("scale",), ())
+
+Numbers = NDArray[np.float64]
+Places = NDArray[np.intp]
+Spread = tuple[Numbers, Numbers]
 
 
 @dataclass(frozen=True)
@@ -57,40 +65,103 @@ def traits_of(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[name for name in TRAITS if name in frame]]
 
 
-def peers_of(merchants: pd.DataFrame, merchant: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The merchants like one: of its industry and scale, or of the narrowest group with enough exemplars; and what they share.
+@dataclass(frozen=True, eq=False)
+class Peers:
+    """Merchants that are like each other, with what it takes to name the best of them at once.
 
-    Merchants without an industry or scale are like any.
+    Attributes
+    ----------
+    shared : the columns in which they are alike. places : of the peers in the table of all merchants.
+    settled : places of those that could be exemplars, the most points first, with their `risk` and `points`.
+    ranked : the points of all that have a risk, rising. sum, count : of the risks.
     """
-    row = merchants.loc[merchant]
-    for group in GROUPS:
-        if all(name in merchants and isinstance(row[name], str) for name in group):
-            here = np.ones(len(merchants), bool)
-            for name in group:
-                here &= (merchants[name] == row[name]).to_numpy(bool)
-            found = merchants[here]
-            if len(_exemplary(found)) >= FEWEST:
-                return found, group
-    return merchants, ()
+
+    shared: tuple[str, ...]
+    places: Places
+    settled: Places
+    risk: Numbers
+    points: Numbers
+    ranked: Numbers
+    sum: float
+    count: int
+
+    @classmethod
+    def of(cls, merchants: pd.DataFrame, places: Places, shared: tuple[str, ...] = ()) -> Peers:
+        """The peers at some places of a table with churn_risk, stage and points."""
+        risk, points = (merchants[name].to_numpy(np.float64) for name in ("churn_risk", "points"))
+        own, has_points = risk[places], ~np.isnan(points[places])
+        could = places[merchants["stage"].isin(SETTLED).to_numpy(bool)[places] & ~np.isnan(own) & has_points]
+        could = could[np.lexsort((merchants.index[could].to_numpy(str), -points[could]))]
+        ranked = np.sort(points[places[~np.isnan(own) & has_points]])
+        return cls(shared, places, could, risk[could], points[could], ranked, float(np.nansum(own)), int((~np.isnan(own)).sum()))
+
+    @cached_property
+    def is_enough(self) -> bool:
+        """Whether there are exemplars enough to learn from."""
+        return len(self.exemplars(FEWEST)) >= FEWEST
+
+    def exemplars(self, most: int | None = 5, without: tuple[int, float, float] | None = None) -> Places:
+        """The best of the peers, by points: settled, not likely to leave, among the best quarter; the best first.
+
+        Parameters
+        ----------
+        without : place, risk and points of a peer that is not to be counted among them.
+        """
+        place, risk, points = without or (-1, np.nan, np.nan)
+        gone, ranked = 0 if np.isnan(risk) else 1, self.ranked
+        if self.count <= gone or len(ranked) <= gone:
+            return self.places[:0]
+        average = (self.sum - gone * risk) / (self.count - gone) if gone else self.sum / self.count
+        hole = int(np.searchsorted(ranked, points)) if gone and not np.isnan(points) else len(ranked)
+        least = _quantile(ranked, hole, 1 - BEST)
+        here = slice(0, len(self.points) - int(np.searchsorted(self.points[::-1], least)))
+        found = self.settled[here][self.risk[here] < average]
+        return found[found != place][:most]
 
 
-def exemplars(peers: pd.DataFrame, most: int = 5) -> pd.DataFrame:
-    """The best of some peers, by points: settled, not likely to leave, among the best quarter; the best first."""
-    found = _exemplary(peers)
-    order = np.lexsort((found.index.to_numpy(str), -found["points"].to_numpy(np.float64)))
-    return found.iloc[order].head(most)
+def _quantile(ranked: Numbers, hole: int, share: float) -> float:
+    """The quantile of rising numbers, linear between two of them, as if the one at `hole` were not there."""
+    at = share * (len(ranked) - (hole < len(ranked)) - 1)
+    low, high = (float(ranked[place + (place >= hole)]) for place in (int(at), int(np.ceil(at))))
+    return low + (high - low) * (at - int(at))
+
+
+class Benchmarked:
+    """All merchants of a table in groups of peers, each group made when it is asked for."""
+
+    def __init__(self, merchants: pd.DataFrame) -> None:
+        self.merchants = merchants
+        self.alike = {name: merchants[name].to_numpy(object) for name in GROUPS[0] if name in merchants}
+        self._made: dict[tuple[tuple[str, ...], tuple[Any, ...]], Peers] = {}
+
+    def peers(self, place: int) -> Peers:
+        """The merchants like one: of its industry and scale, or of the narrowest group with enough exemplars.
+
+        Merchants without an industry or scale are like any.
+        """
+        for group in GROUPS:
+            if all(name in self.alike and isinstance(self.alike[name][place], str) for name in group):
+                found = self._group(group, tuple(self.alike[name][place] for name in group))
+                if found.is_enough:
+                    return found
+        return self._group((), ())
+
+    def _group(self, names: tuple[str, ...], values: tuple[Any, ...]) -> Peers:
+        if (names, values) not in self._made:
+            here = np.ones(len(self.merchants), bool)
+            for name, value in zip(names, values, strict=True):
+                here &= self.alike[name] == value
+            self._made[names, values] = Peers.of(self.merchants, np.flatnonzero(here), names)
+        return self._made[names, values]
 
 
 def every_group(merchants: pd.DataFrame, most: int = 3) -> pd.DataFrame:
     """Exemplars of each industry and scale, as far as the merchants table has them: the group's columns, `place`, merchant_id, points."""
     names = [name for name in GROUPS[0] if name in merchants]
-    if not names:
-        return exemplars(merchants, most).assign(place=lambda rows: range(1, len(rows) + 1)).reset_index()
-    parts = [exemplars(group, most).assign(place=lambda rows: range(1, len(rows) + 1)) for _, group in merchants.groupby(names)]
+    groups = [group for _, group in merchants.groupby(names)] if names else [merchants]
+    best = [group.iloc[Peers.of(group, np.arange(len(group))).exemplars(most)] for group in groups]
+    parts = [rows.assign(place=range(1, len(rows) + 1)) for rows in best]
     return pd.concat(parts).reset_index() if parts else merchants.iloc[:0].reset_index()
-
-
-Spread = tuple[np.ndarray, np.ndarray]
 
 
 def spread_of(traits: pd.DataFrame) -> Spread:
@@ -99,24 +170,58 @@ def spread_of(traits: pd.DataFrame) -> Spread:
     return low, high
 
 
-def apart(traits: pd.DataFrame, merchant: str, peers: pd.Index, best: pd.Index, spread: Spread | None = None) -> list[Apart]:
+def apart(names: Sequence[str], traits: Numbers, place: int, best: Places, spread: Spread) -> list[Apart]:
     """Where the benchmark merchants are better than one, the widest gap first.
-
-    Parameters
-    ----------
-    traits : of all merchants, as `traits_of` has them.
-    spread : that of the peers' traits, where it is known already.
 
     The exemplars' median is compared with the merchant's own number, in spreads of the peers (P90 − P10; the merchant's own number must be
     known).
+
+    Parameters
+    ----------
+    names, traits : of all merchants, a row each.
+    place, best : the rows of the merchant and of its exemplars. spread : that of the peers' traits.
     """
-    names = list(map(str, traits.columns))
-    own, theirs = traits.loc[[merchant]].to_numpy(np.float64)[0], traits.loc[best].median().to_numpy(np.float64)
-    low, high = spread_of(traits.loc[peers]) if spread is None else spread
-    sign = np.array([TRAITS[name] for name in names])
+    own, (low, high), sign = traits[place], spread, np.array([TRAITS[name] for name in names])
+    theirs = _median(traits[best])
     gaps = np.divide(sign * (theirs - own), high - low, out=np.zeros(len(names)), where=high > low)
     found = [Apart(*one) for one in zip(names, own.tolist(), theirs.tolist(), gaps.tolist(), strict=True) if one[3] >= TOLD]
     return sorted(found, key=lambda one: -one.gap)
+
+
+def _median(rows: Numbers) -> Numbers:
+    """The median of each column's known numbers."""
+    ordered, known = np.sort(rows, axis=0), (~np.isnan(rows)).sum(axis=0)  # what is missing comes last
+    middle = (np.maximum(known - 1, 0) // 2, np.minimum(known // 2, len(rows) - 1))
+    low, high = (np.take_along_axis(ordered, place[None], axis=0)[0] for place in middle)
+    return np.asarray((low + high) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What it takes to compare any merchant of a run with the best of its peers."""
+
+    groups: Benchmarked
+    ids: list[str]
+    place: dict[str, int]
+    names: list[str]
+    traits: pd.DataFrame
+    numbers: Numbers
+    spreads: dict[Peers, Spread]
+
+    @classmethod
+    def of(cls, run: Run) -> Compared:
+        """That of a run; its traits in the order of its merchants."""
+        needed = [name for name in (*GROUPS[0], "churn_risk", "stage", "points", "tier") if name in run.merchants]
+        traits = run.indexed("traits").reindex(run.merchants.index)
+        ids, names = run.merchants.index.tolist(), list(map(str, traits))
+        place = dict(zip(ids, range(len(ids)), strict=True))
+        return cls(Benchmarked(run.merchants[needed]), ids, place, names, traits, traits.to_numpy(np.float64), {})
+
+    def spread(self, peers: Peers) -> Spread:
+        """That of the traits of some peers."""
+        if peers not in self.spreads:
+            self.spreads[peers] = spread_of(self.traits.iloc[peers.places])
+        return self.spreads[peers]
 
 
 def compared(run: Run, merchant: str, lang: Lang = "en") -> dict[str, Any]:
@@ -128,28 +233,19 @@ def compared(run: Run, merchant: str, lang: Lang = "en") -> dict[str, Any]:
     """
     if merchant not in run.merchants.index:
         raise UsageRefused(f"merchant {merchant!r} is not in run {run.run_id}; take an id of keepwell at-risk or of your merchants table.")
-    needed = [name for name in (*GROUPS[0], "churn_risk", "stage", "points", "tier") if name in run.merchants]
-    peers, group = peers_of(run.once("benchmarked", lambda: run.merchants[needed]), merchant)
-    best = exemplars(peers.drop(index=merchant, errors="ignore"))
-    traits, row = run.indexed("traits"), run.merchants.loc[merchant]
-    like_it = ("spread", *(row[name] for name in group), len(group))
-    rows = [] if best.empty else apart(traits, merchant, peers.index, best.index, run.once(like_it, lambda: spread_of(traits.loc[peers.index])))
+    all_of_it: Compared = run.once("compared", lambda: Compared.of(run))
+    place, rows = all_of_it.place[merchant], run.rows("merchants")
+    row = rows.one(merchant, (*GROUPS[0], "churn_risk", "points"))
+    risk, points = (np.nan if row[name] is None else row[name] for name in ("churn_risk", "points"))
+    peers = all_of_it.groups.peers(place)
+    best = peers.exemplars(without=(place, risk, points))
+    found = apart(all_of_it.names, all_of_it.numbers, place, best, all_of_it.spread(peers)) if len(best) else []
     return {
-        "like_it": {name: row[name] for name in group},
-        "peers": len(peers),
-        "merchants": [{"merchant_id": name, "points": points, "tier": tier} for name, points, tier in _shown(best)],
-        "apart": [_told(one, run, lang) for one in rows],
+        "like_it": {name: row[name] for name in peers.shared},
+        "peers": len(peers.places),
+        "merchants": [rows.one(all_of_it.ids[one], SHOWN) for one in best.tolist()],
+        "apart": [_told(one, run, lang) for one in found],
     }
-
-
-def _exemplary(peers: pd.DataFrame) -> pd.DataFrame:
-    average = peers["churn_risk"].mean()
-    settled = peers[peers["stage"].isin(SETTLED) & (peers["churn_risk"] < average)]
-    return settled[settled["points"] >= peers.loc[peers["churn_risk"].notna(), "points"].quantile(1 - BEST)]
-
-
-def _shown(best: pd.DataFrame) -> list[tuple[str, float, str]]:
-    return list(zip(map(str, best.index), best["points"].tolist(), best["tier"].tolist(), strict=True))
 
 
 def _told(one: Apart, run: Run, lang: Lang) -> dict[str, Any]:

@@ -12,9 +12,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ GOLDEN = "golden.json"
 TOLERANCE = 1e-12
 MODEL = "features.model:Model"
 SAID = "refused: "
+LOOK = 0.1
+"""Seconds between two looks at whether the check is still wanted."""
 REMEDY = "train anew with `keepwell train` and promote it, or go back with `keepwell rollback`"
 
 
@@ -43,21 +46,30 @@ class Champion:
     pointer: Mapping[str, Any]
 
 
-def load_champion(state_dir: Path, *, timeout: float = 120, model: str = MODEL) -> Champion:
+class StoppedError(Exception):
+    """The check was given up, because nobody wants its result any more."""
+
+
+Stopped = Callable[[], bool]
+
+
+def load_champion(state_dir: Path, *, timeout: float = 120, model: str = MODEL, stopped: Stopped = lambda: False) -> Champion:
     """The champion of a state directory, after every check.
 
     Parameters
     ----------
     timeout : seconds that the child process has for loading it and scoring the golden rows.
     model : `module:class` that reads a bundle's files.
+    stopped : whether to give up; the child process ends then too.
 
     Raises
     ------
     ModelRefused : there is no champion, or it did not pass; names the file or the row.
+    StoppedError : it was given up.
     """
     pointer = champion_pointer(state_dir)
     path = Path(state_dir) / "bundles" / str(pointer["model_version"])
-    files = _tried(path, timeout, model)
+    files = _tried(path, timeout, model, stopped)
     card = json.loads(files["card.json"]) if "card.json" in files else {}
     return Champion(_reader(model).from_files(files), str(pointer["model_version"]), path, card, pointer)
 
@@ -153,24 +165,46 @@ def _reader(model: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _tried(path: Path, timeout: float, model: str) -> dict[str, bytes]:
+def _tried(path: Path, timeout: float, model: str, stopped: Stopped = lambda: False) -> dict[str, bytes]:
     files = checked_bundle(path)
-    _try_in_child(path, timeout, model)
+    _try_in_child(path, timeout, model, stopped)
     return files
 
 
-def _try_in_child(path: Path, timeout: float, model: str) -> None:
+def _try_in_child(path: Path, timeout: float, model: str, stopped: Stopped) -> None:
     command = [sys.executable, "-m", "serving.golden_check", str(path.resolve()), model]
     root = str(Path(__file__).resolve().parent.parent)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout, env=environment, check=False)
+        code, output = _ended(command, timeout, environment, stopped)
     except subprocess.TimeoutExpired:
         raise ModelRefused(f"model {path.name} did not score its golden rows within {timeout:g} s; {REMEDY}.") from None
-    if done.returncode < 0:
-        raise ModelRefused(f"model {path.name} crashed the process that loaded it (signal {-done.returncode}); {REMEDY}.")
-    if done.returncode:
+    if code < 0:
+        raise ModelRefused(f"model {path.name} crashed the process that loaded it (signal {-code}); {REMEDY}.")
+    if code:
         # LightGBM writes to the standard output too, and what it writes of a damaged model need not be text
-        lines = done.stdout.decode(errors="replace").splitlines() + done.stderr.decode(errors="replace").splitlines()
-        said = next((line.removeprefix(SAID) for line in lines if line.startswith(SAID)), f"it ended with code {done.returncode}")
+        lines = output.decode(errors="replace").splitlines()
+        said = next((line.removeprefix(SAID) for line in lines if line.startswith(SAID)), f"it ended with code {code}")
         raise ModelRefused(f"model {path.name} failed its first load: {said}; {REMEDY}.")
+
+
+def _ended(command: list[str], timeout: float, environment: Mapping[str, str], stopped: Stopped) -> tuple[int, bytes]:
+    """The exit code of a child process and all it wrote; it never outlives this call, whatever ends it.
+
+    A Ctrl+C at the terminal is for us alone: the child is in a session of its own.
+    """
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
+    child, end = subprocess.Popen(command, env=environment, **given), monotonic() + timeout
+    try:
+        while True:
+            try:
+                output, _ = child.communicate(timeout=min(LOOK, max(end - monotonic(), 0)))
+                return child.returncode, output
+            except subprocess.TimeoutExpired:
+                if stopped():
+                    raise StoppedError from None
+                if monotonic() >= end:
+                    raise
+    finally:
+        child.kill()
+        child.communicate()

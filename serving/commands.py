@@ -183,4 +183,5 @@ def serve(
     sender = Sender.of(settings.webhooks, os.environ, shell.now)
     from serving.service import serve as served
 
-    served(settings.state_dir, host, port, access, None if sender is None else Background(sender, when_made(settings)))
+    background = None if sender is None else Background(sender, when_made(settings))
+    served(settings.state_dir, host, port, access, background, settings.mlflow.url)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
 import pandas as pd
 
@@ -12,8 +14,9 @@ from serving.lists import closest, run_facts, words
 from serving.movement import moved_parts
 from serving.reasons.numbers import Lang
 from serving.reasons.plain import declared_words
+from serving.rows import ID
 from serving.rules import parse_rules
-from serving.rules.card import Line, Move, cheapest_way
+from serving.rules.card import REMEMBERED, Line, Move, cheapest_way
 from serving.rules.conditions import RANK
 from serving.rules.entry import Words
 from serving.run import Run
@@ -36,6 +39,9 @@ SCORES = (
 MONEY = ("value_if_kept", "value_at_risk", "expected_profit", "gmv_to_add", "growth_value")
 SCORE_WORDS = {"growth_potential": {"en": "chance to grow", "zh": "成长概率"}, "churn_risk": {"en": "risk of leaving", "zh": "流失概率"}}
 HISTORY = ("tier_since", "tier_pending", "tier_pending_since", "stage_since", "stage_days", "stuck")
+REASON = {"head": "head", "direction": "direction", "group": "", "sentence": "", "contribution": "contribution"}
+WARNING = {"kind": "kind", "severity": "severity", "words": "", "measure": "measure", "value": "value", "play": ""}
+"""What is told of each, and the column it is in; that of words depends on the language."""
 MOVING = ("churn_risk", "growth_potential", "expected_gmv", "points", "tier", "stage")
 
 
@@ -53,25 +59,25 @@ def explain(run: Run, merchant: str, *, lang: Lang = "en", previous: Run | None 
     if merchant not in run.merchants.index:
         ids = [str(name) for name in run.merchants.index]
         raise UsageRefused(f"merchant {merchant!r} is not in run {run.run_id}; {closest(merchant, ids)}")
-    row = run.merchants.loc[merchant]
+    row = run.rows("merchants").one(merchant)
     return {
         **run_facts(run),
         "merchant_id": merchant,
-        **{name: plain(row.get(name)) for name in ("name", "owner", "industry", "region", "scale")},
-        "no_score": plain(row[f"no_score_{lang}"]),
-        "scores": {name: plain(row.get(name)) for name in SCORES},
-        "money": {name: plain(row.get(name)) for name in MONEY},
-        "tier": plain(row["tier"]),
-        "tier_words": words(run, "tiers", row["tier"], lang),
-        "stage": plain(row["stage"]),
-        "stage_words": words(run, "stages", row["stage"], lang),
-        "points": {name: plain(row[name]) for name in run.merchants.columns if name.startswith("points")},
-        "history": {name: plain(row[name]) for name in HISTORY if name in row},
+        **{name: row.get(name) for name in ("name", "owner", "industry", "region", "scale")},
+        "no_score": row[f"no_score_{lang}"],
+        "scores": {name: row.get(name) for name in SCORES},
+        "money": {name: row.get(name) for name in MONEY},
+        "tier": row["tier"],
+        "tier_words": row["tier"] and words(run, "tiers", row["tier"], lang),
+        "stage": row["stage"],
+        "stage_words": row["stage"] and words(run, "stages", row["stage"], lang),
+        "points": {name: value for name, value in row.items() if name.startswith("points")},
+        "history": {name: row[name] for name in HISTORY if name in row},
         **_graded(run, merchant, row, lang),
-        "reasons": _reasons(run, merchant, lang),
-        "warnings": _warnings(run, merchant, lang),
+        "reasons": run.rows("reasons").of(merchant, REASON | {"group": f"group_{lang}", "sentence": f"sentence_{lang}"}),
+        "warnings": run.rows("warnings").of(merchant, WARNING | {"words": f"words_{lang}", "play": f"play_{lang}"}),
         "benchmarks": compared(run, merchant, lang) if "traits.parquet" in run.files else None,
-        "action": plain(row[f"action_{lang}"]),
+        "action": row[f"action_{lang}"],
         "movement": moved_parts(run, merchant),
         "moved": moved(run, previous, merchant) if previous else None,
     }
@@ -79,10 +85,11 @@ def explain(run: Run, merchant: str, *, lang: Lang = "en", previous: Run | None 
 
 def moved(run: Run, previous: Run, merchant: str) -> dict[str, Any] | None:
     """What is different from an earlier run, and whether model or rules changed in between; None for a merchant new since then."""
-    if merchant not in previous.merchants.index:
+    before = previous.rows("merchants")
+    if merchant not in before:
         return None
-    now, then = run.merchants.loc[merchant], previous.merchants.loc[merchant]
-    pairs = {name: {"from": plain(then[name]), "to": plain(now[name])} for name in MOVING}
+    now, then = run.rows("merchants").one(merchant, MOVING), before.one(merchant, MOVING)
+    pairs = {name: {"from": then[name], "to": now[name]} for name in MOVING}
     return {
         "run_id": previous.run_id,
         "cutoff": previous.cutoff,
@@ -103,13 +110,13 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _graded(run: Run, merchant: str, row: Any, lang: Lang) -> dict[str, Any]:
+def _graded(run: Run, merchant: str, row: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
     """The scorecard line by line, the cheapest way to the next tier, and what the present tier gets."""
     rules = run.once("rules", lambda: parse_rules(run.rules_text))
-    items = run.indexed("scorecard").loc[merchant].to_dict()
-    lines = rules.card({str(column): float(points) for column, points in items.items()})
+    items = run.rows("scorecard").one(merchant)
+    lines = rules.card({column: points for column, points in items.items() if column != ID and points is not None})
     return {
-        "scorecard": [_line(line, lang) for line in lines],
+        "scorecard": [dict(_line(line, lang)) for line in lines],
         "next_tier": _next_tier(lines, row, lang),
         "benefits": [
             {"phase": benefit.phase, "words": _in(benefit.words, lang), "gets": _in(gets, lang)}
@@ -119,13 +126,15 @@ def _graded(run: Run, merchant: str, row: Any, lang: Lang) -> dict[str, Any]:
     }
 
 
-def _line(line: Line, lang: Lang) -> dict[str, Any]:
+@lru_cache(REMEMBERED)
+def _line(line: Line, lang: Lang) -> Mapping[str, Any]:
     told = _in(line.step.words, lang) if line.step else None
     shown = {name: getattr(line, name) for name in ("points", "maximum", "missing", "known")}
     title = named(line.ladder.name, lang)
     return {"section": line.ladder.section, "name": line.ladder.name, "title": title, **shown, "met": line.step is not None, "words": told}
 
 
+@lru_cache(maxsize=1024)
 def named(name: str, lang: Lang) -> str:
     """What a name of the rules is called by people."""
     stem = name if declared_words(name).en != name else name.removesuffix(RANK)
@@ -133,13 +142,13 @@ def named(name: str, lang: Lang) -> str:
     return SCORE_WORDS.get(name, {}).get(lang, words if words != stem else name.replace("_", " "))
 
 
-def _next_tier(lines: list[Line], row: Any, lang: Lang) -> dict[str, Any] | None:
+def _next_tier(lines: list[Line], row: Mapping[str, Any], lang: Lang) -> dict[str, Any] | None:
     """The tier above, the points that lack, and the moves that bring them with the least effort; `way` is null where none do."""
-    if plain(row.get("next_tier")) is None:
+    if row.get("next_tier") is None:
         return None
     way = cheapest_way(lines, float(row["points_to_next"]))
     moves = None if way is None else [_move(move, lang) for move in way]
-    return {"tier": row["next_tier"], "points": plain(row["points_to_next"]), "way": moves}
+    return {"tier": row["next_tier"], "points": row["points_to_next"], "way": moves}
 
 
 def _move(move: Move, lang: Lang) -> dict[str, Any]:
@@ -147,42 +156,5 @@ def _move(move: Move, lang: Lang) -> dict[str, Any]:
     return {"name": move.line.ladder.name, "words": avoid + _in(move.step.words, lang), "points": move.points, "effort": move.effort}
 
 
-def _of(run: Run, name: Literal["reasons", "warnings"], merchant: str) -> pd.DataFrame:
-    """A merchant's rows of a table."""
-    table: pd.DataFrame = getattr(run, name)
-    rows = run.once((name, "rows"), lambda: table.groupby("merchant_id", sort=False).indices)
-    return table.take(rows.get(merchant, []))
-
-
 def _in(words: Words, lang: Lang) -> str:
     return words.zh if lang == "zh" else words.en
-
-
-def _reasons(run: Run, merchant: str, lang: Lang) -> list[dict[str, Any]]:
-    told = _of(run, "reasons", merchant)
-    fields = {
-        "head": "head",
-        "direction": "direction",
-        "group": f"group_{lang}",
-        "sentence": f"sentence_{lang}",
-        "contribution": "contribution",
-    }
-    return _records(told, fields)
-
-
-def _warnings(run: Run, merchant: str, lang: Lang) -> list[dict[str, Any]]:
-    raised = _of(run, "warnings", merchant)
-    fields = {
-        "kind": "kind",
-        "severity": "severity",
-        "words": f"words_{lang}",
-        "measure": "measure",
-        "value": "value",
-        "play": f"play_{lang}",
-    }
-    return _records(raised, fields)
-
-
-def _records(table: pd.DataFrame, fields: dict[str, str]) -> list[dict[str, Any]]:
-    columns = (table[name].tolist() for name in fields.values())
-    return [{key: plain(value) for key, value in zip(fields, row, strict=True)} for row in zip(*columns, strict=True)]

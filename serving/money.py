@@ -22,6 +22,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from features.sheet import Frame, Sheet, column
+
 MOST_RISK = 0.95
 MOST_GROWTH = 2.0
 GROWN = 0.5
@@ -70,7 +72,7 @@ def profit_of_acting(
     return (saved - np.asarray(incentive, np.float64) * (1 - risk + saved)) * worth - np.asarray(cost, np.float64)
 
 
-def trailing_gmv(frame: pd.DataFrame, horizon_days: int) -> NDArray[np.float64]:
+def trailing_gmv(frame: Frame, horizon_days: int) -> NDArray[np.float64]:
     """GMV of the window nearest to the horizon in length, scaled to it; NaN where no window is in the snapshot.
 
     Examples
@@ -78,11 +80,11 @@ def trailing_gmv(frame: pd.DataFrame, horizon_days: int) -> NDArray[np.float64]:
     >>> trailing_gmv(pd.DataFrame({"gmv_28d": [280.0], "gmv_90d": [450.0]}), horizon_days=56)
     array([560.])
     """
-    windows = {name: int(match[1]) for name in map(str, frame.columns) if (match := WINDOW.fullmatch(name))}
+    windows = {name: int(match[1]) for name in (frame.names if isinstance(frame, Sheet) else map(str, frame.columns)) if (match := WINDOW.fullmatch(name))}
     if not windows:
         return np.full(len(frame), np.nan)
     name = min(windows, key=lambda name: (abs(windows[name] - horizon_days), windows[name]))
-    return frame[name].to_numpy(np.float64) * horizon_days / windows[name]
+    return column(frame, name) * horizon_days / windows[name]
 
 
 def money(frame: pd.DataFrame, settings: Any) -> pd.DataFrame:

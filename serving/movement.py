@@ -195,15 +195,14 @@ def moved_parts(run: Run, merchant: str) -> dict[str, Any] | None:
     """Why one merchant moved, from the published run: its changes and their parts; None where there is nothing to compare with."""
     if f"{TABLE}.parquet" not in run.files:
         return None
-    table = run.table(TABLE)
-    row = table[table["merchant_id"] == merchant]
-    if row.empty:
+    rows = run.rows(TABLE)
+    if merchant not in rows:
         return None
-    values = row.iloc[0]
+    values = rows.one(merchant)
     told: dict[str, Any] = {name: run.header[TABLE][name] for name in ("run_id", "cutoff", "changed", "unknown")}
     for stem in ("risk", POINTS):
-        known = not pd.isna(values[f"{stem}_change"])
-        told[stem] = {name: float(values[f"{stem}_{name}"]) for name in ("change", *PARTS)} if known else None
+        known = values[f"{stem}_change"] is not None
+        told[stem] = {name: values[f"{stem}_{name}"] for name in ("change", *PARTS)} if known else None
     return told
 
 

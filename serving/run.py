@@ -23,6 +23,7 @@ import pandas as pd
 
 from features.errors import DataRefused
 from serving.durable import MANIFEST, checked_files, digest, manifest_of, replace_file, sync_directory, write_file
+from serving.rows import Rows
 
 POINTER = "CURRENT"
 HEADER = "run.json"
@@ -88,6 +89,11 @@ class Run:
     def indexed(self, name: str) -> pd.DataFrame:
         """A table with one row a merchant, indexed by merchant_id."""
         found: pd.DataFrame = self.once(("indexed", name), lambda: self.table(name).set_index("merchant_id"))
+        return found
+
+    def rows(self, name: str) -> Rows:
+        """A table's rows by merchant, for whoever asks of one merchant at a time."""
+        found: Rows = self.once(("rows", name), lambda: Rows(self.table(name)))
         return found
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from features.drift import drift
 from features.errors import DataRefused
+from features.sheet import Frame, column
 from features.snapshot import Market, day_date, day_number
 from serving.benchmarks import traits_of
 from serving.calls import call_list, growth_list, worth_acting
@@ -28,7 +29,8 @@ from serving.movement import Before, movement
 from serving.overrides import overridden
 from serving.portfolio.facts import portfolio_tables
 from serving.reasons import reasons
-from serving.reasons.telling import COLUMNS
+from serving.reasons.numbers import Lang
+from serving.reasons.telling import COLUMNS, LANGS
 from serving.rules import Graded, Rules, setting_values
 from serving.rules.team import Team
 from serving.weeks import TABLE, weeks_of
@@ -139,17 +141,25 @@ def with_scores(market: Any, frame: pd.DataFrame, model: Any) -> pd.DataFrame:
 
 def no_score(frame: pd.DataFrame, active_days: int) -> pd.DataFrame:
     """Why a merchant gets no score: `no_score` (None in the cohort) and the words in both languages."""
-    since = frame["days_since_last_order"].to_numpy(np.float64)
-    words: dict[str | None, tuple[str | None, str | None]] = {
-        None: (None, None),
-        "no_order": ("has no order yet", "尚无订单"),
-        "inactive": (f"no order in the last {active_days} days", f"近{active_days}天没有订单"),
-    }
+    key, words = unscored(frame, active_days), {None: dict.fromkeys(LANGS)} | no_score_words(active_days)
+    table = {"no_score": key} | {f"no_score_{lang}": np.array([words[k][lang] for k in key], dtype=object) for lang in LANGS}
+    return pd.DataFrame(table, index=frame.index)
+
+
+def unscored(frame: Frame, active_days: int) -> np.ndarray:
+    """The reason (n,) why each merchant gets no score; None in the cohort."""
+    since = column(frame, "days_since_last_order")
     key = np.where(np.isnan(since), "no_order", np.where(since > active_days, "inactive", "")).astype(object)
     key[key == ""] = None
-    table = {"no_score": key}
-    table |= {f"no_score_{lang}": np.array([words[k][i] for k in key], dtype=object) for i, lang in enumerate(("en", "zh"))}
-    return pd.DataFrame(table, index=frame.index)
+    return key
+
+
+def no_score_words(active_days: int) -> dict[str | None, dict[Lang, str | None]]:
+    """Each of these reasons in words, by language."""
+    return {
+        "no_order": {"en": "has no order yet", "zh": "尚无订单"},
+        "inactive": {"en": f"no order in the last {active_days} days", "zh": f"近{active_days}天没有订单"},
+    }
 
 
 def _scores(model: Any, frame: pd.DataFrame, cohort: np.ndarray) -> pd.DataFrame:

@@ -20,11 +20,14 @@ import bentoml
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from features.errors import UsageRefused
+from features.errors import Refused, UsageRefused
 from serving.access.callers import Access
+from serving.api.ahead import make_ahead
 from serving.api.app import create_app
 from serving.api.problem import Problem
 from serving.api.published import Published
+from serving.champion import Champion
+from serving.live import warm
 from serving.ops.logs import to_stderr
 from serving.webhooks.sender import Background
 
@@ -40,18 +43,25 @@ FULL_COLLECTION = (50_000, 50, 100)
 
 
 class Front:
-    """The application in front of BentoML's own routes; `access` is what its callers are asked, given before it is made."""
+    """The application in front of BentoML's own routes; what its callers are asked and where MLflow is are given before it is made."""
 
     access: Access | None = None
+    mlflow_url: str | None = None
     made: Front | None = None
 
     def __init__(self, app: ASGIApp) -> None:
         Front.made = self
         self.bentoml = app
-        runs = Published(Path(os.environ.get(STATE, ".keepwell")))
+        self.runs = Published(Path(os.environ.get(STATE, ".keepwell")), make_ahead)
         with suppress(Problem):
-            runs.now()
-        self.app = create_app(runs, Front.access)
+            self.runs.now()
+        self.app = create_app(self.runs, Front.access, Front.mlflow_url)
+
+    def warm(self, champion: Champion) -> None:
+        """Score a merchant that nobody asked for; what hinders it is told to who asks."""
+        with suppress(Problem, Refused):
+            warm(self.runs.now().surroundings, champion.model)
+            _freeze()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a request to whom it is for."""
@@ -71,12 +81,25 @@ class Keepwell:
 
     @bentoml.on_startup
     def tell(self) -> None:
-        """Say where the page is, once it can be opened."""
-        gc.collect()
-        gc.freeze()
+        """Say where the page is, once it can be opened; only then load the champion, which nothing but live predictions needs."""
+        _freeze()
         gc.set_threshold(*FULL_COLLECTION)
         if ADDRESS in os.environ:
             print(f"Keepwell serves at {os.environ[ADDRESS]} (stop with Ctrl+C)", flush=True)
+        if Front.made is not None:
+            Front.made.runs.champions.preload(Front.made.warm)
+
+    @bentoml.on_shutdown
+    def end(self) -> None:
+        """Wait for nothing that is still being loaded."""
+        if Front.made is not None:
+            Front.made.runs.champions.stop()
+
+
+def _freeze() -> None:
+    """What is loaded now stays: it is not garbage, and need not be looked through again."""
+    gc.collect()
+    gc.freeze()
 
 
 SERVICE: Any = Keepwell  # the decorator makes a bentoml.Service of the class, which its types do not say
@@ -84,7 +107,12 @@ SERVICE.add_asgi_middleware(Front)
 
 
 def serve(
-    config_state_dir: Path, host: str = "127.0.0.1", port: int = 3000, access: Access | None = None, background: Background | None = None
+    config_state_dir: Path,
+    host: str = "127.0.0.1",
+    port: int = 3000,
+    access: Access | None = None,
+    background: Background | None = None,
+    mlflow_url: str | None = None,
 ) -> None:
     """Serve the runs of a state directory until stopped; requests under way are finished first.
 
@@ -93,13 +121,14 @@ def serve(
     access : what callers are asked; without it only whoever sits at this machine is served.
     port : 0 takes a free one; the line printed says which.
     background : what delivers messages to other systems meanwhile.
+    mlflow_url : where people open MLflow; the page of the model leads there.
 
     Raises
     ------
     UsageRefused : a host that others can reach, a port that is none or taken.
     """
     state = Path(config_state_dir).resolve()
-    Front.access = access
+    Front.access, Front.mlflow_url = access, mlflow_url
     with _bound(host, port, is_open=access is not None and access.bound is not None) as listening:
         name, number = listening.getsockname()[:2]
         os.environ |= _environment(state, f"http://{f'[{name}]' if ':' in name else name}:{number}/", number)

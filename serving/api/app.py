@@ -32,22 +32,23 @@ LONG_AGO = "1970-01-01T00:00:00+00:00"
 log = logging.getLogger(__name__)
 
 
-def create_app(published: Published, access: Access | None = None) -> ASGIApp:
+def create_app(published: Published, access: Access | None = None, mlflow_url: str | None = None) -> ASGIApp:
     """The API and page over published runs; the first one may come later.
 
     Parameters
     ----------
     access : who is let in; without it whoever sits at this machine may do everything.
+    mlflow_url : where people open MLflow; without it the page of the model has no link there.
 
     Examples
     --------
-    >>> sorted(route.path for route in routes() if route.path.startswith("/v1/m"))
-    ['/v1/merchants/{merchant_id:path}', '/v1/model']
+    >>> sorted(route.path for route in routes() if route.path.startswith("/v1/p"))
+    ['/v1/portfolio', '/v1/predict']
     """
     handlers: dict[Any, Any] = {Problem: _problem, Refused: _refused, HTTPException: _unrouted, Exception: _internal}
     app = Starlette(routes=routes(), exception_handlers=handlers)
     app.router.redirect_slashes = False
-    app.state.published = published
+    app.state.published, app.state.mlflow_url = published, mlflow_url
     if access is not None:
         app.state.clock = access.clock
         with suppress(Refused):

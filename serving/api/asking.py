@@ -115,12 +115,13 @@ def sent(request: Request, ready: Ready) -> Response:
     return Response(ready.body, headers={"ETag": ready.tag}, media_type=ready.media_type)
 
 
-async def ready(request: Request, make: Callable[[Request, View], BaseModel], since: Hashable = None) -> Response:
+async def ready(request: Request, make: Callable[[Request, View], BaseModel], since: Hashable = None, is_quick: bool = False) -> Response:
     """What `make` answers of the run that stands, made once for everybody who sees the same merchants and asks the same.
 
     Parameters
     ----------
     since : what else the answer rests on; another answer is made where it has changed.
+    is_quick : it is made within a millisecond, so to hand it to another thread would take longer.
     """
     runs = published(request)
     view = runs.at_hand
@@ -128,7 +129,7 @@ async def ready(request: Request, make: Callable[[Request, View], BaseModel], si
     asking = (request.scope["path"], request.scope["query_string"], since)
     found = view.kept.get(asking)
     if found is None:
-        answer = await run_in_threadpool(make, request, view)
+        answer = make(request, view) if is_quick else await run_in_threadpool(make, request, view)
         found = view.kept.put(asking, Ready.of(answer.model_dump_json().encode()))
     return sent(request, found)
 

@@ -7,8 +7,9 @@ from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from threading import Lock
 
-MOST_BYTES = 16 << 20
+MOST_BYTES = 24 << 20
 JSON = "application/json"
 
 
@@ -32,7 +33,7 @@ class Kept:
     Examples
     --------
     >>> kept = Kept(most_bytes=10)
-    >>> for name in "abc": kept.put(name, Ready.of(b"12345"))
+    >>> for name in "abc": _ = kept.put(name, Ready.of(b"12345"))
     >>> [name for name in "abc" if kept.get(name)]
     ['b', 'c']
     """
@@ -40,6 +41,7 @@ class Kept:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.most_bytes, self.bytes = most_bytes, 0
         self._ready: OrderedDict[Hashable, Ready] = OrderedDict()
+        self._putting = Lock()
 
     def get(self, asked: Hashable) -> Ready | None:
         """The answer to a question, if it is ready."""
@@ -51,12 +53,10 @@ class Kept:
 
     def put(self, asked: Hashable, ready: Ready) -> Ready:
         """Keep an answer."""
-        before = self._ready.pop(asked, None)
-        self._ready[asked] = ready
-        self.bytes += len(ready.body) - (len(before.body) if before else 0)
-        while self.bytes > self.most_bytes and len(self._ready) > 1:
-            try:
+        with self._putting:
+            before = self._ready.pop(asked, None)
+            self._ready[asked] = ready
+            self.bytes += len(ready.body) - (len(before.body) if before else 0)
+            while self.bytes > self.most_bytes and len(self._ready) > 1:
                 self.bytes -= len(self._ready.popitem(last=False)[1].body)
-            except KeyError:
-                break
         return ready

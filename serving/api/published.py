@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Literal
 
 from features.errors import Refused
@@ -16,6 +18,7 @@ from serving.access.scope import ScopedRun
 from serving.api.champions import Champions
 from serving.api.kept import Kept
 from serving.api.problem import Problem
+from serving.explain import explain
 from serving.lists import Listing, at_risk, growth, run_facts
 from serving.live import Surroundings
 from serving.reasons.numbers import Lang
@@ -28,6 +31,7 @@ SCOPES = 64
 SCOPED_BYTES = 1 << 20
 """Ready answers kept for each of them."""
 Signature = tuple[int, int, int]
+Ahead = Callable[["View", Callable[[], bool]], object]
 
 
 class View:
@@ -35,12 +39,13 @@ class View:
 
     Attributes
     ----------
+    before : the run before, where it is still published.
     kept : ready answers. predicted : ready predictions, by language and whether with reasons, of the ids asked for.
     stated : the warnings with their state, after what the ledger was known to hold.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, before: Run | None = None) -> None:
+        self.run, self.before = run, before
         self.kept = Kept(SCOPED_BYTES) if isinstance(run, ScopedRun) else Kept()
         self.predicted: dict[tuple[Lang, bool], dict[str, bytes]] = {}
         self.stated: tuple[Any, Any] = (None, None)
@@ -74,7 +79,7 @@ class View:
         return self if who.sees_all else self.scoped(*who.scope)
 
     def _scoped(self, owners: frozenset[str] | None, regions: frozenset[str] | None) -> View:
-        return View(ScopedRun.of(self.run, Who("scoped", "viewer", owners, regions)))
+        return View(ScopedRun.of(self.run, Who("scoped", "viewer", owners, regions)), self.before)
 
     def _listing(
         self, kind: Literal["at_risk", "growth"], capacity: int | None, tier: str | None, owner: str | None, lang: Lang
@@ -96,9 +101,14 @@ class Published:
 
     A look at the pointer's inode, time and size tells whether another run stands. One caller then loads it, the others go on with the
     run before. A run that cannot be loaded leaves the one before in place until the pointer changes again.
+
+    Parameters
+    ----------
+    ahead : called in a thread of its own with each run that comes to stand, and with what tells whether it still does.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, ahead: Ahead | None = None) -> None:
+        self.ahead = ahead
         self.state_dir = Path(state_dir)
         self.champions = Champions(self.state_dir)
         self._held = Held(None, None, "nothing was read yet")
@@ -131,6 +141,15 @@ class Published:
         """Why the newest run cannot be served; empty where it is."""
         return self._held.refusal
 
+    @property
+    def refused(self) -> list[Literal["run", "model"]]:
+        """What was published or promoted last and cannot be used while what stood before it serves on."""
+        found: dict[Literal["run", "model"], bool] = {
+            "run": bool(self._held.view and self._held.refusal),
+            "model": self.champions.is_refused,
+        }
+        return [name for name, is_refused in found.items() if is_refused]
+
     def of(self, run_id: str) -> View:
         """A run by its id, for whoever is still paging through it.
 
@@ -162,7 +181,10 @@ class Published:
             return self._held
         try:
             if self._held.signature != signature or signature is None:
-                self._held = self._load(signature)
+                before, self._held = self._held.view, self._load(signature)
+                if self.ahead and self._held.view not in (None, before):
+                    view = self._held.view
+                    Thread(target=self.ahead, args=(view, lambda: self._held.view is view), name="ahead", daemon=True).start()
             return self._held
         finally:
             self._loading.release()
@@ -171,19 +193,38 @@ class Published:
         try:
             run = current_run(self.state_dir)
             before = self._held.view
-            view = before if before and before.run.run_id == run.run_id else View(run)
-            view.listing("at_risk", None, None, None, "en")  # read now, so that nobody waits for it
+            view = before if before and before.run.run_id == run.run_id else View(run, self._previous(run))
+            _warm(view)
             log.info("run %s stands", run.run_id)
             return Held(signature, view)
         except Refused as refused:
             log.log(logging.WARNING if self._held.view else logging.INFO, "the newest run is not served: %s", refused)
             return Held(signature, self._held.view if signature else None, _for_callers(refused, self.state_dir))
 
+    def _previous(self, run: Run) -> Run | None:
+        """The run before a run; without what was made of it while it stood, which nobody asks for any more."""
+        name, held = run.header.get("previous"), self._held.view
+        if held and held.run.run_id == name:
+            return replace(held.run)
+        try:
+            return read_run(self.state_dir, name) if name in published(self.state_dir) else None
+        except Refused:
+            return None
+
     def _read(self, run_id: str) -> Run:
         try:
             return read_run(self.state_dir, run_id)
         except Refused as refused:
             raise Problem("run-gone", _for_callers(refused, self.state_dir)) from None
+
+
+def _warm(view: View) -> None:
+    """Read and sort now what the answers are made of, so that nobody waits for it."""
+    view.listing("at_risk", None, None, None, "en")
+    with suppress(KeyError):  # a run of an older Keepwell lacks a table that one of the answers needs; whoever asks for that is told
+        for merchant in view.run.merchants.index[:1]:
+            explain(view.run, str(merchant), previous=view.before)
+            view.told("en")
 
 
 def _for_callers(refused: Refused, state_dir: Path) -> str:

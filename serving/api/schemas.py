@@ -78,9 +78,10 @@ class Answer(BaseModel):
 
 
 class Ready(Answer):
-    """A run is published and loaded."""
+    """A run is published and loaded; `refused` is what came after it and cannot be used, so that the one before goes on."""
 
     status: Literal["ready"] = "ready"
+    refused: list[Literal["run", "model"]] = []
 
 
 class Listed(BaseModel):

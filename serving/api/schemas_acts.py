@@ -91,6 +91,32 @@ class Undone(Done):
     undone: str
 
 
+class GivenUp(BaseModel):
+    """A message that did not arrive in all its attempts, and why the last one failed."""
+
+    message_id: str
+    kind: str
+    made_at: str
+    dead_at: str
+    attempts: int
+    failure: str | None
+
+
+class WebhooksAnswer(Answer):
+    """Messages to other systems: how many wait, when the oldest of them was made, and which were given up (at most 1,000 are told)."""
+
+    waiting: int
+    oldest: str | None
+    dead: int
+    messages: list[GivenUp]
+
+
+class Retried(Answer):
+    """How many messages are tried again."""
+
+    messages: int
+
+
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "description": "An error as RFC 9457 has it: what kind, and one sentence that ends in what to do.",

@@ -112,7 +112,7 @@ class NoScore(BaseModel):
 
 
 class Scores(BaseModel):
-    """The scores of a merchant of the cohort."""
+    """The scores of a merchant of the cohort; `decline_risk` is null in a run that was published before there was one."""
 
     churn_risk_third: float
     churn_risk_two_thirds: float
@@ -121,15 +121,17 @@ class Scores(BaseModel):
     expected_gmv_p10: float
     expected_gmv_p90: float
     growth_potential: float
+    decline_risk: float | None
 
 
 class Money(BaseModel):
-    """What the scores mean in money."""
+    """What the scores mean in money; `lifetime_value` is over the next year, and null in a run that was published before there was one."""
 
     value_if_kept: float | None
     value_at_risk: float | None
     expected_profit: float | None
     growth_value: float | None
+    lifetime_value: float | None
 
 
 class Reason(BaseModel):
@@ -143,13 +145,17 @@ class Reason(BaseModel):
 
 
 class Prediction(BaseModel):
-    """A merchant's scores, or why it has none; `unknown` where the run does not know the id. Reasons only where they were asked for."""
+    """A merchant's scores, or why it has none; `unknown` where the run does not know the id. Reasons only where they were asked for.
+
+    `activation_chance` is that of a first order soon, of a merchant that has none yet.
+    """
 
     merchant_id: str
     status: Literal["scored", "no_score", "unknown"]
     no_score: NoScore | None = None
     scores: Scores | None = None
     money: Money | None = None
+    activation_chance: float | None = None
     tier: str | None = None
     stage: str | None = None
     action: str | None = None

@@ -92,6 +92,17 @@ class Scores(TypedDict):
     expected_gmv_p10: float
     expected_gmv_p90: float
     growth_potential: float
+    decline_risk: float | None
+
+
+class Money(TypedDict):
+    """What the scores mean in money, over the horizon; `lifetime_value` is over the next year."""
+
+    value_if_kept: float | None
+    value_at_risk: float | None
+    expected_profit: float | None
+    growth_value: float | None
+    lifetime_value: float | None
 
 
 class Reason(TypedDict):
@@ -105,13 +116,17 @@ class Reason(TypedDict):
 
 
 class Prediction(TypedDict):
-    """A merchant's scores, or why it has none; `unknown` where the run does not know the id."""
+    """A merchant's scores, or why it has none; `unknown` where the run does not know the id.
+
+    `activation_chance` is that of a first order soon, of a merchant that has none yet.
+    """
 
     merchant_id: str
     status: Literal["scored", "no_score", "unknown"]
     no_score: NoScore | None
     scores: Scores | None
-    money: dict[str, float | None] | None
+    money: Money | None
+    activation_chance: float | None
     tier: str | None
     stage: str | None
     action: str | None

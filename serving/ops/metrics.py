@@ -66,6 +66,7 @@ class _Standing:
             run = None
         yield _gauge("keepwell_run_published", "Whether a run can be served.", int(run is not None))
         yield _gauge("keepwell_run_refused", "Whether the newest run cannot be read, so an older one or none is served.", int(bool(self.published.refusal)))
+        yield from self._of_champion()
         if run is not None:
             yield _gauge("keepwell_run_age_seconds", "Since the run was scored.", now - _instant(str(run.header["created_at"])))
             yield _gauge("keepwell_data_age_seconds", "Since the cutoff, after which the run knows nothing.", now - _instant(run.cutoff))
@@ -73,6 +74,15 @@ class _Standing:
                 self._of_run = (run.run_id, list(_of(run)))
             yield from self._of_run[1]
         yield from self._of_ledger(now)
+
+    def _of_champion(self) -> Iterator[Metric]:
+        champion = self.published.champions.look()
+        info = GaugeMetricFamily("keepwell_champion_info", "The model that scores what is sent with its events; always 1.", labels=("model_version",))
+        if champion is not None:
+            info.add_metric((champion.model_version,), 1)
+        yield info
+        refused = self.published.champions.is_refused
+        yield _gauge("keepwell_champion_refused", "Whether the promoted model cannot be used, so the one before or none scores.", int(refused))
 
     def _of_ledger(self, now: float) -> Iterator[Metric]:
         try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from string import Formatter
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from features.sheet import Frame, Sheet
 from serving.reasons.numbers import Style
 
 Numbers = NDArray[np.float64]
@@ -21,25 +22,26 @@ FEW = 1024
 class Facts:
     """The columns of a snapshot as attributes; a column that the data does not have is all NaN, so nothing holds of it."""
 
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self.frame = frame
+    def __init__(self, frame: Frame) -> None:
+        self.sheet = frame if isinstance(frame, Sheet) else Sheet.of(frame)
         self._read: dict[str, Numbers] = {}
-        if len(frame) <= FEW:
-            numbers = frame.select_dtypes("number")
-            self._read |= dict(zip(map(str, numbers), numbers.to_numpy(np.float64).T, strict=True))
+        if len(self) <= FEW:
+            self._read |= dict(zip(self.sheet.names, self.sheet.numbers.astype(np.float64), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.sheet)
 
     def __getattr__(self, name: str) -> Numbers:
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self._read:
-            present = name in self.frame and pd.api.types.is_numeric_dtype(self.frame[name].dtype)
-            values = self.frame[name].to_numpy(np.float64) if present else np.full(len(self.frame), np.nan)
-            self._read[name] = values
+            present = name in self.sheet.places
+            self._read[name] = self.sheet[name].astype(np.float64) if present else np.full(len(self), np.nan)
         return self._read[name]
 
     def days(self, count: float) -> Numbers:
         """The same number of days from the cutoff for every merchant."""
-        return np.full(len(self.frame), float(count))
+        return np.full(len(self), float(count))
 
 
 def before(now: Numbers, change: Numbers) -> Numbers:
@@ -92,7 +94,7 @@ class Sentence:
         with np.errstate(all="ignore"):
             values = self.facts(facts)
         pieces: list[list[str]] = []
-        for literal, name, kind, _ in Formatter().parse(self.en if style.lang == "en" else self.zh):
+        for literal, name, kind in _parsed(self.en if style.lang == "en" else self.zh):
             pieces.append([literal] * len(rows))
             if name is not None:
                 pieces.append(style.written(kind or "count", values[name][rows].tolist()))
@@ -105,3 +107,9 @@ class Sentence:
             for values in self.facts(facts).values():
                 true = true & np.isfinite(values)
         return true
+
+
+@cache
+def _parsed(text: str) -> tuple[tuple[str, str | None, str | None], ...]:
+    """The literals of a sentence, each with the placeholder that follows it and its kind."""
+    return tuple((literal, name, kind) for literal, name, kind, _ in Formatter().parse(text))

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+from features.sheet import weighted
 
 BASE = "base"
 
@@ -78,10 +82,34 @@ def group_sums(contributions: pd.DataFrame, groups: Mapping[str, str] | None = N
     contributions : one column a feature and `base`, in log-odds.
     groups : feature → group; by name and module if None.
     """
-    names = [str(name) for name in contributions.columns if name != BASE]
-    groups = groups_of(names) if groups is None else groups
-    keys = [key for key in GROUPS if key in set(groups.values())]
-    member = np.array([[groups[name] == key for key in keys] for name in names], np.float64).reshape(len(names), len(keys))
-    sums = contributions[names].to_numpy(np.float64) @ member
-    table = pd.DataFrame(sums, index=contributions.index, columns=keys)
+    names = tuple(str(name) for name in contributions.columns if name != BASE)
+    grouping = grouping_of(names) if groups is None else Grouping.of(names, groups)
+    sums = grouping.sums(contributions[list(names)].to_numpy(np.float64))
+    table = pd.DataFrame(sums, index=contributions.index, columns=list(grouping.keys))
     return table.assign(**{BASE: contributions[BASE]})
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """The groups of a model's features: `keys` of those that it has any of, and for each the places of its features."""
+
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+    places: tuple[NDArray[np.intp], ...]
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], groups: Mapping[str, str]) -> Grouping:
+        """The groups of some features, in the order of `GROUPS`."""
+        found = {key: [place for place, name in enumerate(names) if groups[name] == key] for key in GROUPS}
+        there = {key: np.array(places, np.intp) for key, places in found.items() if places}
+        return cls(names, tuple(there), tuple(there.values()))
+
+    def sums(self, pushes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Contributions (n, features) summed by group, (n, groups)."""
+        return np.column_stack([weighted(pushes[:, places], np.ones(len(places))) for places in self.places] or [np.zeros((len(pushes), 0))])
+
+
+@lru_cache(maxsize=64)
+def grouping_of(names: tuple[str, ...], module_of: ModuleOf = declared_module) -> Grouping:
+    """The groups of some features by their names and modules."""
+    return Grouping.of(names, groups_of(list(names), module_of))

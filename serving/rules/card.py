@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isnan
-
-import numpy as np
 
 from serving.rules.scorecard import Criterion, Ladder, Scorecard
 
+REMEMBERED = 8192
+"""Lines that are kept: the merchants of a run stand on few places of few ladders."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Line:
     """A ladder as it counts for one merchant; the points of all lines together are its points, held within 0 and 100.
 
@@ -42,22 +44,20 @@ class Move:
 
 def card(scorecard: Scorecard, items: Mapping[str, float]) -> list[Line]:
     """The lines of a merchant, from its row of `Points.items`."""
-    ladders = scorecard.ladders
-    earned = [float(items.get(ladder.column, np.nan)) for ladder in ladders]
-    known = np.array([[not isnan(points) for points in earned]])
-    maxima = scorecard.maxima(known)[0]
-    return [_line(ladder, points, most) for ladder, points, most in zip(ladders, earned, maxima, strict=True)]
+    earned = [items.get(ladder.column) for ladder in scorecard.ladders]
+    earned = [None if points is None or isnan(points) else points for points in earned]
+    worths = scorecard.worths(tuple(points is not None for points in earned))
+    return [_line(*one) for one in zip(scorecard.ladders, earned, worths, strict=True)]
 
 
-def _line(ladder: Ladder, points: float, most: np.int64) -> Line:
-    worth = tuple(float(tenths) / 10 for tenths in ladder.tenths(np.array(most))[:-1])
-    known = not isnan(points)
-    counted = round(points, 1) if known else 0.0
+@lru_cache(REMEMBERED)
+def _line(ladder: Ladder, points: float | None, worth: tuple[float, ...]) -> Line:
+    counted = 0.0 if points is None else round(points, 1)
     place = worth.index(counted) if counted in worth else 0
-    maximum = float(most) / 10
+    maximum = worth[-1]
     signed, missing = (counted, maximum - counted) if ladder.earns else (0.0 - counted, counted)
     step = ladder.steps[place - 1] if place else None
-    return Line(ladder, signed, maximum, round(missing, 1), known, step, place, worth)
+    return Line(ladder, signed, maximum, round(missing, 1), points is not None, step, place, worth)
 
 
 def cheapest_way(lines: list[Line], need: float) -> list[Move] | None:
@@ -73,12 +73,12 @@ def cheapest_way(lines: list[Line], need: float) -> list[Move] | None:
     goal = max(0, round(need * 10))
     best: list[tuple[float, tuple[Move, ...]] | None] = [(0.0, ()), *[None] * goal]
     for line in lines:
-        for reached, so_far in reversed([*enumerate(best)]):
+        moves = [(round(move.points * 10), move.effort, move) for move in _moves(line)]
+        for reached, so_far in reversed([*enumerate(best)]) if moves else ():
             if so_far is None:
                 continue
-            for move in _moves(line):
-                to = min(goal, reached + round(move.points * 10))
-                effort = so_far[0] + move.effort
+            for gain, more, move in moves:
+                to, effort = min(goal, reached + gain), so_far[0] + more
                 standing = best[to]
                 if to > reached and (standing is None or effort < standing[0] - 1e-12):
                     best[to] = (effort, (*so_far[1], move))
@@ -86,10 +86,11 @@ def cheapest_way(lines: list[Line], need: float) -> list[Move] | None:
     return None if found is None else sorted(found[1], key=lambda move: -move.points)
 
 
-def _moves(line: Line) -> list[Move]:
+@lru_cache(REMEMBERED)
+def _moves(line: Line) -> tuple[Move, ...]:
     """Where a merchant can be helped to on one ladder."""
     if not line.known:
-        return []
+        return ()
     moves, effort = [], 0.0
     way = range(line.place + 1, len(line.worth)) if line.ladder.earns else range(line.place, 0, -1)
     for place in way:
@@ -99,4 +100,4 @@ def _moves(line: Line) -> list[Move]:
         effort += step.effort
         gain = abs(line.worth[place if line.ladder.earns else place - 1] - line.worth[line.place])
         moves.append(Move(line, step, round(gain, 1), effort))
-    return moves
+    return tuple(moves)

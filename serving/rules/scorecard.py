@@ -55,7 +55,7 @@ class Criterion(Condition):
         return round(self.points * 10)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ladder:
     """The steps on one name in one section, in rising order of points."""
 
@@ -141,6 +141,18 @@ class Scorecard(Entry):
         left = np.where(total[:, 0] > 0, WHOLE - whole.sum(axis=1), 0)
         place = np.argsort(np.argsort(whole - exact, axis=1, kind="stable"), axis=1)
         return np.where(earns, whole + (place < left[:, None]), raw)
+
+    def worths(self, known: tuple[bool, ...]) -> list[tuple[float, ...]]:
+        """What each place on each ladder is worth, from no step at all, to a merchant of which these inputs are known."""
+        if known not in self._worths:
+            maxima = self.maxima(np.array([known]))[0]
+            self._worths[known] = [tuple((ladder.tenths(most)[:-1] / 10).tolist()) for ladder, most in zip(self.ladders, maxima, strict=True)]
+        return self._worths[known]
+
+    @cached_property
+    def _worths(self) -> dict[tuple[bool, ...], list[tuple[float, ...]]]:
+        """Those that were asked for: whole runs know the same few inputs."""
+        return {}
 
     def score(self, columns: Columns) -> Points:
         """The points of each row of the run."""

@@ -6,15 +6,18 @@ loses the right to them when its time is over, and another delivers them, perhap
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, Row, and_, func, select, update
 
 from serving.ledger.schema import outbox
 
 DELAYS = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 86_400)
 """Seconds after each failed attempt; after one more the message is given up."""
+IS_DEAD = and_(outbox.c.delivered_at.is_(None), outbox.c.dead_at.is_not(None))
 IS_WAITING = and_(outbox.c.delivered_at.is_(None), outbox.c.dead_at.is_(None))
 MOST_WORDS = 200
 
@@ -84,10 +87,16 @@ def put_back(connection: Connection, messages: list[Message], due_at: str) -> No
     connection.execute(update(outbox).where(outbox.c.message_no.in_(numbers), IS_WAITING).values(attempts=outbox.c.attempts - 1, due_at=due_at))
 
 
+def given_up(connection: Connection, most: int = 1000) -> Sequence[Row[Any]]:
+    """The messages that were given up, the last first: all but what they say."""
+    columns = [outbox.c[name] for name in ("message_id", "kind", "made_at", "dead_at", "attempts", "failure")]
+    dead = select(*columns).where(IS_DEAD).order_by(outbox.c.dead_at.desc(), outbox.c.message_no.desc())
+    return connection.execute(dead.limit(most)).all()
+
+
 def revive(connection: Connection, now: str) -> int:
     """Give messages that were given up another round of attempts; returns how many."""
-    dead = and_(outbox.c.delivered_at.is_(None), outbox.c.dead_at.is_not(None))
-    return connection.execute(update(outbox).where(dead).values(dead_at=None, attempts=0, due_at=now)).rowcount
+    return connection.execute(update(outbox).where(IS_DEAD).values(dead_at=None, attempts=0, due_at=now)).rowcount
 
 
 def standing(connection: Connection) -> Waiting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 from api_calls import Call, calls, problem
 from sent_market import bodies
 
+from features.activation import Activation
+from features.churn_model import Linear
 from features.inline import Context
 from features.model import Model
 from features.sent import Merchant, moment, snapshot_of_sent
@@ -27,6 +29,7 @@ from serving.run import Run, publish
 from serving.score import score
 
 VERSION = "abcdef012345"
+MONEY = ("value_if_kept", "value_at_risk", "growth_value", "lifetime_value")
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,10 @@ def lived(tmp_path_factory: pytest.TempPathFactory, model: Model, rules: Rules, 
     simulate(home, 80, seed=5, days=420)
     market = Market.open(home / "keepwell.toml")
     cutoff = day_date(market.source.end_day - 20).date()
-    made = score(market, cutoff, model, rules, model_version=VERSION, created_at="2026-01-01T06:00:00Z")
-    write_bundle(state, model, golden)
+    first_order = Activation(30, Linear(("tenure_days",), (True,), (3.0,), (1.0,), (-0.5,), -1.0))
+    both = replace(model, activation=first_order)
+    made = score(market, cutoff, both, rules, model_version=VERSION, created_at="2026-01-01T06:00:00Z")
+    write_bundle(state, both, golden)
     return Lived(home, state, market, publish(state, made.header, made.tables, rules.text), market.snapshot(cutoff))
 
 
@@ -102,9 +107,11 @@ def test_live_scores_are_those_of_the_run_bit_for_bit(lived: Lived, call: Call) 
     for one, known in zip(live["predictions"], by_id["predictions"], strict=True):
         assert (one["merchant_id"], one["status"], one["scores"], one["no_score"]) == tuple(known[name] for name in ("merchant_id", "status", "scores", "no_score"))
         if known["scores"]:
-            assert {name: one["money"][name] for name in ("value_if_kept", "value_at_risk", "growth_value")} == {
-                name: known["money"][name] for name in ("value_if_kept", "value_at_risk", "growth_value")
-            }
+            assert {name: one["money"][name] for name in MONEY} == {name: known["money"][name] for name in MONEY}
+            assert one["scores"]["decline_risk"] > 0 and one["money"]["lifetime_value"] > 0
+        assert one["activation_chance"] == known["activation_chance"]
+        assert (one["activation_chance"] is None) == ((one["no_score"] or {}).get("reason") != "no_order")
+    assert any(one["activation_chance"] for one in live["predictions"])
     for one in live["predictions"][:20:3]:
         alone = call("/v1/predict", "POST", json={"merchants": lived.sent(one["merchant_id"])}).json()["predictions"][0]
         assert alone["scores"] == one["scores"] and alone["reasons"] is None
@@ -117,8 +124,8 @@ def test_live_reasons_are_those_of_the_run(lived: Lived, call: Call) -> None:
     live = call("/v1/predict", "POST", json={"merchants": lived.sent(*(row["merchant_id"] for row in explained)), "explain": True, "lang": "zh"}).json()
     for known, one in zip(explained, live["predictions"], strict=True):
         mine = {(row["head"], row["direction"]) for row in known["reasons"]}
-        theirs = [row["sentence"] for row in one["reasons"] if (row["head"], row["direction"]) in mine]
-        assert theirs == [row["sentence"] for row in known["reasons"]]
+        theirs = [(row["sentence"], row["contribution"]) for row in one["reasons"] if (row["head"], row["direction"]) in mine]
+        assert theirs == [(row["sentence"], row["contribution"]) for row in known["reasons"]]
 
 
 def spoiled(one: dict[str, Any], **changed: Any) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pytest
 PORTFOLIO = tuple(f"portfolio.{name}" for name in ("book", "concentration", "facts", "rfm", "shapes", "use", "written"))
 ACCESS = tuple(f"access.{name}" for name in ("commands", "forgery", "head", "limits", "token"))
 RULES = ("rules.spread", "rules.bounds", "rules.conditions")
-MODULES = (*PORTFOLIO, *ACCESS, *RULES, "chains", "money", "export", "reasons.groups", "reasons.numbers", "reasons.facts", "reasons.plain")
+API = ("api.app", "api.kept", "rows")
+MODULES = (*PORTFOLIO, *ACCESS, *RULES, *API, "chains", "money", "export", "reasons.groups", "reasons.numbers", "reasons.facts", "reasons.plain")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -9,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.api.asking import asked, horizon_days, published, ready, sent, standing
+from serving.api.asking import asked, horizon_days, ready, sent, standing
 from serving.api.describing import describes
 from serving.api.endpoints.predict import predictions
 from serving.api.kept import Ready
 from serving.api.ledgers import ledger_of, plain_rows
 from serving.api.problem import Problem, clip
 from serving.api.published import View
-from serving.api.schemas import HistoryAnswer, MerchantAnswer, Outlook, Question, ReasonsAnswer
+from serving.api.schemas import HistoryAnswer, Lang, MerchantAnswer, Outlook, Question, ReasonsAnswer
 from serving.explain import explain
 from serving.ledger.schema import desk
 
@@ -26,13 +26,13 @@ HIDDEN = ("digest", "run_no")
 @describes("merchant", MerchantAnswer, question=Question, problems=("unknown-merchant",), has_tag=True)
 async def merchant(request: Request) -> Response:
     """One merchant explained: scores, money, reasons, scorecard, warnings, what moved since the last run, and the next action."""
-    return await ready(request, _merchant)
+    return await ready(request, _merchant, is_quick=True)
 
 
 @describes("merchantReasons", ReasonsAnswer, question=Question, problems=("unknown-merchant",), has_tag=True)
 async def reasons(request: Request) -> Response:
     """Why a merchant may leave or grow."""
-    return await ready(request, _reasons)
+    return await ready(request, _reasons, is_quick=True)
 
 
 @describes("merchantHistory", HistoryAnswer, question=Question, problems=("unknown-merchant", "no-ledger"), has_tag=True)
@@ -59,8 +59,12 @@ def known(view: View, wanted: str) -> str:
 
 def _merchant(request: Request, view: View) -> MerchantAnswer:
     lang = asked(request, Question).lang
-    wanted = known(view, request.path_params["merchant_id"])
-    told = explain(view.run, wanted, lang=lang, previous=_previous(request, view))
+    return merchant_answer(view, known(view, request.path_params["merchant_id"]), lang)
+
+
+def merchant_answer(view: View, wanted: str, lang: Lang) -> MerchantAnswer:
+    """Everything that the run says of a merchant that it knows."""
+    told = explain(view.run, wanted, lang=lang, previous=view.before)
     graded = predictions(view, [wanted], lang)[0].model_dump(exclude={"reasons"})
     outlook = Outlook(**{name: told["scores"].get(name) for name in Outlook.model_fields})
     return MerchantAnswer(**told | {"horizon_days": horizon_days(view), **graded, "action": told["action"], "outlook": outlook})
@@ -84,15 +88,6 @@ def _history(request: Request) -> Response:
     state = plain_rows(mine, ("merchant_id",))[0] if len(mine) else None
     answer = HistoryAnswer(**view.facts, merchant_id=wanted, desk=state, **tables)
     return sent(request, Ready.of(answer.model_dump_json().encode()))
-
-
-def _previous(request: Request, view: View) -> Any:
-    """The run before, where it is still published."""
-    before = view.run.header.get("previous")
-    try:
-        return published(request).of(before).run if before else None
-    except Problem:
-        return None
 
 
 ROUTES = (

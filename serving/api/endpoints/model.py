@@ -32,8 +32,11 @@ def model(request: Request) -> Response:
 
 @describes("ready", Ready, is_open=True)
 def readyz(request: Request) -> Response:
-    """Ready once a run is published."""
-    return answered(Ready(**published(request).now().facts))
+    """Ready once a run is published; says too whether a newer run or model was refused."""
+    runs = published(request)
+    facts = runs.now().facts
+    runs.champions.look()
+    return answered(Ready(**facts, refused=runs.refused))
 
 
 def _champion(runs: Published) -> str | None:

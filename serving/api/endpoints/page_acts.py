@@ -13,6 +13,7 @@ from starlette.routing import Route
 from serving.access import needs
 from serving.api.asking import standing, who
 from serving.api.endpoints.page import ledger_of
+from serving.api.ledgers import acted
 from serving.api.problem import Problem
 from serving.ledger import Ledger
 from serving.page.acting import FLASH, Done, Lacking, Order, done, taken_back
@@ -46,6 +47,7 @@ def _acted(request: Request, form: FormData) -> Response:
     try:
         order = Order.of(texts, merchants, max(today, date.fromisoformat(view.run.cutoff)))
         did = done(ledger, view.run, order, who(request).name, now_of(request), today)
+        acted(request)
     except Lacking as lacking:
         did = Done("", lacks=str(lacking))
     return _back(form, did)
@@ -53,7 +55,9 @@ def _acted(request: Request, form: FormData) -> Response:
 
 def _undone(request: Request, form: FormData) -> Response:
     numbers = [int(number) for number in str(form.get("batch", "")).split(",")[:MOST_UNDONE] if number.isascii() and number.isdigit()]
-    return _back(form, taken_back(_ledger(request), standing(request).run, numbers, who(request).name, now_of(request)))
+    did = taken_back(_ledger(request), standing(request).run, numbers, who(request).name, now_of(request))
+    acted(request)
+    return _back(form, did)
 
 
 def _ledger(request: Request) -> Ledger:

@@ -24,7 +24,7 @@ def about(request: Request) -> Response:
         champion = champion_pointer(runs.state_dir)
     except ModelRefused:
         champion = None
-    url = getattr(request.app.state, "mlflow_url", None)
+    url: str | None = request.app.state.mlflow_url
     made = Made(view.run, card_of(runs, view), judged(runs.state_dir, view.run.model_version), champion, url)
     return page(visit, "model", **around(request, visit, view) | model(made, visit))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +22,6 @@ from serving.api.problem import Problem
 from serving.api.published import View
 from serving.api.schemas import Lang, PredictAnswer
 from serving.api.schemas_predict import PREDICT, Money, NoScore, PredictEvents, PredictIds, Prediction, PredictQuestion, Reason, Scores
-from serving.explain import plain
 from serving.live import live_rows
 
 MOST_KEPT = 20_000
@@ -63,20 +61,17 @@ def _by_id(view: View, question: PredictIds) -> bytes:
 
 def predictions(view: View, merchant_ids: Sequence[str], lang: Lang, *, explain: bool = False) -> list[Prediction]:
     """What the run says of some ids, in their order: scores, or why there are none."""
-    table = view.run.merchants
-    names = [name for name in (*Scores.model_fields, *Money.model_fields, *_graded(lang)) if name in table]
-    place = table.index.get_indexer(pd.Index(merchant_ids))
-    columns = [table[name].take(place[place >= 0]).tolist() for name in names]
-    rows = ({name: plain(value) for name, value in zip(names, row, strict=True)} for row in zip(*columns, strict=True))
+    rows = view.run.rows("merchants")
+    names = (*Scores.model_fields, *Money.model_fields, *_graded(lang))
     told = view.told(lang) if explain else {}
     return [
-        _prediction(name, next(rows) if at >= 0 else None, lang, told.get(name, []) if explain else None)
-        for name, at in zip(merchant_ids, place, strict=True)
+        _prediction(name, rows.one(name, names) if name in rows else None, lang, told.get(name, []) if explain else None)
+        for name in merchant_ids
     ]
 
 
 def _graded(lang: Lang) -> tuple[str, ...]:
-    return ("no_score", f"no_score_{lang}", "tier", "stage", f"action_{lang}")
+    return ("no_score", f"no_score_{lang}", "tier", "stage", f"action_{lang}", "activation_chance")
 
 
 def _prediction(merchant_id: str, row: dict[str, Any] | None, lang: Lang, told: list[dict[str, Any]] | None) -> Prediction:
@@ -84,7 +79,8 @@ def _prediction(merchant_id: str, row: dict[str, Any] | None, lang: Lang, told: 
         return Prediction(merchant_id=merchant_id, status="unknown")
     known = {"merchant_id": merchant_id, "tier": row["tier"], "stage": row["stage"], "action": row[f"action_{lang}"]}
     if row["no_score"] is not None:
-        return Prediction(**known, status="no_score", no_score=NoScore(reason=row["no_score"], words=row[f"no_score_{lang}"]))
+        why = NoScore(reason=row["no_score"], words=row[f"no_score_{lang}"])
+        return Prediction(**known, status="no_score", no_score=why, activation_chance=row.get("activation_chance"))
     reasons = None if told is None else [Reason.model_construct(**one) for one in told]
     scores, money = Scores.model_construct(**_of(row, Scores)), Money.model_construct(**_of(row, Money))
     return Prediction.model_construct(**known, status="scored", scores=scores, money=money, reasons=reasons)
@@ -121,7 +117,8 @@ def _refuse_unread(question: PredictEvents, tables: set[str]) -> None:
 
 def _of_live(row: dict[str, Any]) -> Prediction:
     if row["status"] == "no_score":
-        return Prediction(merchant_id=row["merchant_id"], status="no_score", no_score=NoScore(**row["no_score"]))
+        chance = row.get("activation_chance")
+        return Prediction(merchant_id=row["merchant_id"], status="no_score", no_score=NoScore(**row["no_score"]), activation_chance=chance)
     values, told = row["values"], row["reasons"]
     return Prediction(
         merchant_id=row["merchant_id"],

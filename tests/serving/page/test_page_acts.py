@@ -163,3 +163,18 @@ def test_exports_are_written_down(site: Any) -> None:
         assert site.call(f"/export.{kind}?tier=C&show=all").status_code == 200
     lines = kinds(site, "exported")
     assert [line["detail"]["list"] for line in lines] == ["at_risk.csv", "at_risk.xlsx"] and lines[0]["detail"]["tier"] == "C"
+
+
+def test_the_api_knows_at_once_what_was_done_on_the_page(site: Any) -> None:
+    """Within the same second, in which nobody looks into the ledger again."""
+
+    def status(merchant: str) -> str:
+        rows = site.call("/v1/at-risk?limit=200", headers={"accept": "application/json"}).json()["rows"]
+        return next(str(row["status"]) for row in rows if row["merchant_id"] == merchant)
+
+    first = site.page("/").merchants[0]
+    before = status(first)
+    _, text = sent(site, {"act": "acknowledge", "merchant": first})
+    assert status(first) == "acknowledged" != before
+    sent(site, {"batch": undo_of(site.page("/").__class__(text))}, "/undo")
+    assert status(first) == before
