@@ -144,7 +144,7 @@ def golden_difference(files: Mapping[str, bytes], model: str = MODEL) -> str | N
         apart = ~np.isclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
         if apart.any():
             row = int(np.argmax(apart))
-            return f"golden row {row} has {name} {found[row]!r}, stored was {expected[row]!r}"
+            return f"golden row {row} has {name} {float(found[row])!r}, stored was {float(expected[row])!r}"
     return None
 
 

@@ -89,6 +89,9 @@ def proof(table: pd.DataFrame, *, take_rate: float, power: float = 0.8) -> Proof
     facts = _facts(table, ripe, held)
     if min(held.sum(), (~held).sum()) < LEAST:
         return Proof(**facts, needed=_needed_before(table, facts, power), verdict="cannot tell yet")
+    compliance = facts["acted_on"] - facts["spilled"]
+    if compliance <= 0:  # whatever differs between the arms, nothing that was done did it
+        return Proof(**facts, needed=None, verdict="cannot tell yet")
     churned = ripe["churned"].to_numpy(np.float64)
     known = _known(ripe)
     chance = ripe["propensity"].to_numpy(np.float64)
@@ -99,9 +102,8 @@ def proof(table: pd.DataFrame, *, take_rate: float, power: float = 0.8) -> Proof
     acted = int((~held).sum())
     saved = gmv.times(take_rate * acted)
     net = Estimate(*(part - facts["spent"] for part in (saved.value, saved.low, saved.high)))
-    compliance = facts["acted_on"] - facts["spilled"]
-    rate = arms.saved().times(1 / compliance) if compliance > 0 and arms.hold.value > 0 else None
-    verdict = _verdict(kept, len(ripe) >= wanted and _is_enough(churned, held), compliance)
+    rate = arms.saved().times(1 / compliance) if arms.hold.value > 0 else None
+    verdict = _verdict(kept, len(ripe) >= wanted and _is_enough(churned, held))
     return Proof(
         **facts, needed=wanted if np.isfinite(wanted) else None, verdict=verdict, kept=kept, saved_rate=rate, gmv=gmv, saved=saved, net=net
     )
@@ -143,8 +145,8 @@ def _is_enough(churned: Floats, held: np.ndarray) -> bool:
     return all(min(churned[arm].sum(), (1 - churned[arm]).sum()) >= LEAST_EACH for arm in (held, ~held))
 
 
-def _verdict(kept: Estimate, is_enough: bool, compliance: float) -> str:
-    if not is_enough or compliance <= 0:
+def _verdict(kept: Estimate, is_enough: bool) -> str:
+    if not is_enough:
         return "cannot tell yet"
     return "helps" if kept.low > 0 else "harms" if kept.high < 0 else "no effect"
 

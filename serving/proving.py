@@ -121,6 +121,7 @@ def told(done: Proven, currency: str) -> list[str]:
     )
     lines += [_need(effect)] if not effect.is_known else []
     if effect.kept and effect.gmv and effect.saved and effect.net:
+        lines += [] if effect.is_known else ["So far, too uncertain to rely on:"]
         lines += [
             f"Kept: {_points(effect.kept)} of every 100 worth acting on.",
             f"Sales: {_money(effect.gmv, currency)} for each of them over the horizon.",

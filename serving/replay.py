@@ -71,7 +71,7 @@ class Replayed:
     ----------
     weeks : one row a run: cutoff, model, merchants, scored, waiting (warnings that waited because their owner had enough), listed (on the call list
         of the day).
-    warnings, outcomes, scores : those of the ledger; `scores` has merchant_id, cutoff, tier.
+    warnings, outcomes, scores : those of the ledger; `scores` has merchant_id, cutoff, tier, is_scored.
     lost : one row a merchant that came to be silent for longer than `active_days`: merchant_id, silent_on (the day after its last order).
     sample : outcomes of everybody scored, on one day of each month: what the precision of a warning is to be held against.
     """
@@ -98,6 +98,8 @@ def replay(
     folder: Path,
     created_at: str,
     tell: Callable[..., None] = lambda *_: None,
+    *,
+    keep_runs: bool = False,
 ) -> Replayed:
     """Score on each of some past days with the model of that day, and keep what the ledger keeps.
 
@@ -105,6 +107,7 @@ def replay(
     ----------
     days : in rising order. folder : empty; the runs and the ledger are written there.
     created_at : the present time as text.
+    keep_runs : leave the published runs in the folder, which is then a state directory like any other.
 
     Raises
     ------
@@ -121,7 +124,8 @@ def replay(
             run = run_once(past, day, _Champion(*found), rules, ledger, **given)
             weeks.append(_week(run))
             seen.look(run)
-            shutil.rmtree(run.path)
+            if not keep_runs:
+                shutil.rmtree(run.path)
         if not weeks:
             raise DataRefused("no model could be trained for any of these days; replay later ones, or add months of orders.")
         tell("settling outcomes")
@@ -138,10 +142,10 @@ def _week(run: Run) -> dict[str, Any]:
 
 
 def _tiers(ledger: Ledger) -> pd.DataFrame:
-    """Tier of each merchant and run."""
+    """Tier of each merchant and run, and whether it was scored."""
     dates = ledger.table("runs").set_index("run_no")["cutoff"]
-    table = ledger.table("scores")[["merchant_id", "run_no", "tier"]]
-    return table.assign(cutoff=table["run_no"].map(dates)).drop(columns="run_no")
+    table = ledger.table("scores")[["merchant_id", "run_no", "tier", "churn_risk"]]
+    return table.assign(cutoff=table["run_no"].map(dates), is_scored=table["churn_risk"].notna()).drop(columns=["run_no", "churn_risk"])
 
 
 class _Seen:

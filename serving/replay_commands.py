@@ -23,10 +23,19 @@ PLANTED = ("merchant_id", "left_on")
 
 
 def replayed(
-    market: Market, days: Sequence[int], model_of: ModelOf, rules: Rules, tell: Callable[..., None], truth: Path | None = None
+    market: Market,
+    days: Sequence[int],
+    model_of: ModelOf,
+    rules: Rules,
+    tell: Callable[..., None],
+    truth: Path | None = None,
+    state: Path | None = None,
 ) -> tuple[dict[str, Any], Replayed]:
-    """Replay in a temporary folder, and measure."""
+    """Replay, and measure: in a temporary folder, or in an empty state directory in which the ledger and the runs stay."""
     planted = None if truth is None else left(truth)
+    if state is not None:
+        done = replay(market, days, model_of, rules, state, shell.now(), tell, keep_runs=True)
+        return measured(done, rules, market.settings, planted), done
     with tempfile.TemporaryDirectory(prefix="keepwell-replay-") as folder:
         done = replay(market, days, model_of, rules, Path(folder), shell.now(), tell)
     return measured(done, rules, market.settings, planted), done

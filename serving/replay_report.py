@@ -10,6 +10,7 @@ import pandas as pd
 
 from features.settings import Settings
 from serving.replay import Replayed
+from serving.replay_alarms import right, under_warning
 from serving.rules import Rules
 from serving.warning_report import DECLINE, warning_report
 
@@ -34,7 +35,8 @@ def measured(done: Replayed, rules: Rules, settings: Settings, planted: pd.DataF
     """
     first, last = done.weeks["cutoff"].min(), done.weeks["cutoff"].max()
     horizon, begun = settings.churn.gap_days + settings.churn.horizon_days, first + pd.Timedelta(days=RUN_IN)
-    lost = with_tier(done.lost if planted is None else planted, done.scores)
+    everybody = done.lost if planted is None else planted
+    lost = with_tier(everybody, done.scores)
     stayed = stayers(done.sample, lost, horizon)
     lost, stayed = (rows[(rows["silent_on"] > begun) & (rows["silent_on"] <= last)] for rows in (lost, stayed))
     upper = (lost[lost["tier"].isin(UPPER)], stayed[stayed["tier"].isin(UPPER)])
@@ -51,7 +53,8 @@ def measured(done: Replayed, rules: Rules, settings: Settings, planted: pd.DataF
         "lost": {
             "planted": planted is not None,
             "warned": [
-                caught(done, left, kept, rules, settings, name) for name, (left, kept) in (("A and B", upper), ("all", (lost, stayed)))
+                caught(done, left, kept, rules, settings, name) | alarms(done, everybody, rules, settings, tiers)
+                for name, (left, kept), tiers in (("A and B", upper, UPPER), ("all", (lost, stayed), ()))
             ],
         },
         "tiers": steadiness(done.scores),
@@ -96,14 +99,8 @@ def caught(done: Replayed, lost: pd.DataFrame, stayed: pd.DataFrame, rules: Rule
     everybody catches everybody.
     """
     horizon, active = settings.churn.gap_days + settings.churn.horizon_days, settings.churn.active_days
-    asked: Mapping[str, Collection[str]] = {
-        "churn_risk": ["churn_risk"],
-        "churn_warnings": [kind.kind for kind in rules.warnings if {*FORESEEN} & {test.name for test in kind.when}],
-        "urgent": [kind.kind for kind in rules.warnings if kind.severity in URGENT],
-        "any": [kind.kind for kind in rules.warnings],
-    }
     found: dict[str, Any] = {"name": name, "lost": len(lost)}
-    for what, which in asked.items():
+    for what, which in asked(rules).items():
         fired = done.warnings.loc[done.warnings["kind"].isin(which), ["merchant_id", "opened_on", "closed_on"]]
         before, later = (_ahead(fired, lost, horizon, days) for days in (0, active))
         found[what] = {
@@ -114,6 +111,30 @@ def caught(done: Replayed, lost: pd.DataFrame, stayed: pd.DataFrame, rules: Rule
             "stayers": _plain(len(_ahead(fired, stayed, horizon, 0)) / len(stayed) if len(stayed) else np.nan),
         }
     return found
+
+
+def asked(rules: Rules) -> Mapping[str, Collection[str]]:
+    """Groups of kinds of warning that are looked at together."""
+    return {
+        "churn_risk": ["churn_risk"],
+        "churn_warnings": [kind.kind for kind in rules.warnings if {*FORESEEN} & {test.name for test in kind.when}],
+        "urgent": [kind.kind for kind in rules.warnings if kind.severity in URGENT],
+        "any": [kind.kind for kind in rules.warnings],
+    }
+
+
+def alarms(done: Replayed, lost: pd.DataFrame, rules: Rules, settings: Settings, tiers: tuple[str, ...]) -> dict[str, Any]:
+    """`alarms`: for each group of kinds how often it was right, and the shares of `under_warning`; of merchants of some tiers, none for all."""
+    horizon = settings.churn.gap_days + settings.churn.horizon_days
+    rows = done.warnings.assign(was_right=right(done))
+    found: dict[str, Any] = {}
+    for what, which in asked(rules).items():
+        fired = rows[rows["kind"].isin(which)]
+        of_tier = with_tier(fired.rename(columns={"opened_on": "silent_on"}), done.scores)
+        of_tier = of_tier[of_tier["tier"].isin(tiers)] if tiers else of_tier
+        shares = under_warning(done, fired[["merchant_id", "opened_on", "closed_on"]], lost, tiers, horizon)
+        found[what] = {"right": _plain(of_tier["was_right"].mean())} | {name: _plain(share) for name, share in shares.items()}
+    return {"alarms": found}
 
 
 def _ahead(fired: pd.DataFrame, silent: pd.DataFrame, horizon: int, until: int) -> pd.Series:

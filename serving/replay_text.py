@@ -44,13 +44,13 @@ def kinds_table(facts: Mapping[str, Any]) -> Table:
 def lost_table(facts: Mapping[str, Any]) -> Table:
     """Who was lost and had been warned of."""
     table = Table(title="Planted leavers" if facts["lost"]["planted"] else "Lost merchants")
-    for heading in ("tier", "lost", "warned", "while selling", "days ahead", "before lost", "days before", "of stayers"):
+    for heading in ("tier", "lost", "warned", "while selling", "days ahead", "before lost", "days before", "of stayers", "right"):
         table.add_column(heading, justify="left" if heading in ("tier", "warned") else "right")
     for group in facts["lost"]["warned"]:
         for name, words in WARNED.items():
             row = group[name]
             shown = (_share(row["warned"]), _number(row["days_ahead"], 0), _share(row["in_silence"]), _number(row["days_before_lost"], 0))
-            table.add_row(group["name"], f"{group['lost']:,}", words, *shown, _share(row["stayers"]))
+            table.add_row(group["name"], f"{group['lost']:,}", words, *shown, _share(row["stayers"]), _share(group["alarms"][name]["right"]))
     return table
 
 
@@ -75,6 +75,12 @@ def told(facts: Mapping[str, Any]) -> list[str]:
             f"{load['owners']} owners, {_number(load['new_per_owner_and_run'], 1)} new warnings for each a run on average, "
             f"{_number(load['most_per_owner_and_run'], 0)} at most (cap {load['cap']}, reached on {_share(load['owner_days_at_the_cap'])} of their days); "
             f"{load['waited']:,} times one waited for another day."
+        )
+    for group in facts["lost"]["warned"]:
+        found, whom = group["alarms"]["churn_warnings"], "all merchants" if group["name"] == "all" else f"tiers {group['name']}"
+        lines.append(
+            f"Under a churn warning at any time, of {whom}: {_share(found['stayers'])} of those who stay, {_share(found['leavers'])} of those "
+            f"who leave within the horizon, {_share(found['leavers_soon'])} of those who leave within 28 days."
         )
     lines.append(f"Worth acting on: {_number(load['listed_a_run'], 0)} merchants a run on average.")
     return [*lines, *(f"note: {note}" for note in facts.get("notes", ()))]

@@ -15,6 +15,8 @@ from serving.rules import parse_rules
 from serving.warning_report import warning_report
 
 DRAWN = 60
+NEEDED = ("churn_risk", "expected_profit", "arm", "value_at_risk", "action_save_rate", "action_cost")
+"""Columns that a call list is added up from."""
 VERDICTS = {
     "helps": ("Acting helps.", "采取行动有效。"),
     "harms": ("Acting harms.", "采取行动有害。"),
@@ -28,7 +30,7 @@ def calling(book: Book) -> Table:
     """What calling the first so many of the call list catches and wastes."""
     title = book.say("Calling so many: caught and wasted", "联系多少家：命中与浪费")
     team = team_of(book.run)
-    rows = call_list(book.merchants, team).rows
+    rows = call_list(book.merchants[[name for name in NEEDED if name in book.merchants]], team).rows
     if rows.empty:
         return book.absent("calling", title, "nobody is on the call list", "没有需要联系的商户")
     leavers = float(book.run.header["counts"]["expected_leavers"])

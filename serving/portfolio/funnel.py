@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from serving.portfolio.book import Book, Column, Table, share
@@ -29,8 +28,8 @@ REFERRED = ("referral", "推荐", "转介绍", "老带新")
 def funnel(book: Book) -> Table:
     """How many leads and merchants reached each step, and which share went on; each step is part of the one before."""
     selling = book.has_sold & book.is_selling
-    stage = book.merchants["stage"].astype(object)
-    settled, mature = selling & stage.isin(SETTLED).to_numpy(), selling & (stage == MATURE).to_numpy()
+    stage = book.merchants["stage"]
+    settled, mature = (selling & stage.isin(some).to_numpy(bool) for some in (SETTLED, (MATURE,)))
     joined = len(book.merchants) if book.facts is None else int(book.merchants["joined_on"].notna().sum())
     acquired, activated, retained, revenue = (book.say(*pair) for pair in PARTS)
     steps: list[tuple[str, str, str, int, float | None]] = [
@@ -68,9 +67,9 @@ def _days(book: Book, start: str, end: str) -> float | None:
     """The usual days between two moments of merchants that know both."""
     if start not in book.merchants or end not in book.merchants:
         return None
-    days = (book.merchants[end] - book.merchants[start]).dt.days
-    found = days[days >= 0].median()
-    return None if pd.isna(found) else float(found)
+    days = (book.merchants[end].to_numpy() - book.merchants[start].to_numpy()) / np.timedelta64(1, "D")
+    later = np.floor(days[days >= 0])
+    return float(np.median(later)) if len(later) else None
 
 
 def _notes(book: Book, joined: int) -> list[str]:

@@ -66,9 +66,25 @@ def coded(book: Book, by: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
     column = COLUMNS.get(by, by)
     if column not in book.merchants or not book.merchants[column].notna().any():
         raise UsageRefused(f"the merchants of run {book.run.run_id} have no {column}; leave out --by {by}, or add it to the merchants table.")
-    values = chain_of(book.merchants) if by == "chain" else book.merchants[column]
-    codes, names = pd.factorize(values.astype(object).where(values.notna(), "").to_numpy(object), sort=True)
-    return codes.astype(np.int64), np.asarray(names, dtype=object)
+    return codes_of(chain_of(book.merchants) if by == "chain" else book.merchants[column])
+
+
+def codes_of(values: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    """The place of each value among the different ones, and these in order; a missing one is "".
+
+    Examples
+    --------
+    >>> codes, names = codes_of(pd.Series(["b", None, "a", "b"]))
+    >>> codes.tolist(), names.tolist()
+    ([2, 0, 1, 2], ['', 'a', 'b'])
+    """
+    code, found = pd.factorize(values)  # few different ones: only these are put in order
+    missing = (code < 0).any() and not (found == "").any()
+    told = [*np.asarray(found, dtype=object), *([""] if missing else [])]
+    names = np.array(sorted(told), dtype=object)
+    places = {name: place for place, name in enumerate(names)}
+    new = np.array([*(places[name] for name in np.asarray(found, dtype=object)), places.get("", -1)], dtype=np.int64)
+    return new[code], names
 
 
 def has(book: Book, by: str) -> bool:

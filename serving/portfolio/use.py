@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from serving.portfolio.book import Book, Column, Table
+from serving.portfolio.groups import codes_of
 
 LEVELS = (("no login", "无登录"), ("few functions", "功能少"), ("some functions", "功能一般"), ("many functions", "功能多"))
 """Maturity of use by the functions used in 90 days: nobody logged in, then thirds of those who did."""
@@ -19,13 +20,13 @@ def use(book: Book) -> Table:
     if "functions_90d" not in book.merchants:
         return book.absent("use", title, "no table of logins with their functions", "没有含功能的登录表")
     level, bounds = maturity(book.numbers("functions_90d"))
-    table = pd.DataFrame({"level": level}, index=book.merchants.index)
+    table = pd.DataFrame({"level": level})
     for name in ("scale", "role"):
-        known = book.merchants[name].astype(object) if name in book.merchants else pd.Series(None, book.merchants.index, dtype=object)
-        table[name] = known.where(known.notna(), UNKNOWN).astype(str)
+        code, names = codes_of(book.merchants[name]) if name in book.merchants else (np.zeros(len(table), np.int64), np.array([UNKNOWN], dtype=object))
+        table[name] = pd.Categorical.from_codes(code, pd.Index(names))
     for name in ("churn_risk", "gmv_90d", "lifetime_value", "value_at_risk"):
         table[name] = book.numbers(name)
-    found = table[book.is_selling].groupby(["scale", "role", "level"], sort=True)
+    found = table[book.is_selling].groupby(["scale", "role", "level"], sort=True, observed=True)
     sums = found.agg(
         merchants=("level", "size"), churn_risk=("churn_risk", "mean"), gmv_90d=("gmv_90d", "mean"), lifetime_value=("lifetime_value", "mean")
     )

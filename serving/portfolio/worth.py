@@ -44,10 +44,8 @@ def by_group(by: str) -> Callable[[Book], Table]:
         if not has(book, by):
             return book.absent(f"ltv_{by}", title, f"the merchants have no {by}", f"商户没有{NAMED[by][1]}")
         code, names = coded(book, by)
-        rows = [
-            {"group": name or book.say("unknown", "未知")} | row for name, row in zip(names, _rows(book, cost, code, len(names)), strict=True)
-        ]
-        rows.append({"group": book.say("all", "全部")} | _rows(book, cost, np.zeros(len(code), np.int64), 1)[0])
+        told = [*(name or book.say("unknown", "未知") for name in names), book.say("all", "全部")]
+        rows = [{"group": name} | row for name, row in zip(told, _rows(book, cost, code, len(names)), strict=True)]
         return Table(f"ltv_{by}", title, (Column("group", *NAMED[by]), *FIGURES), rows, _notes(book))
 
     return table
@@ -56,32 +54,38 @@ def by_group(by: str) -> Callable[[Book], Table]:
 def ltv_cac(book: Book) -> float | None:
     """LTV/CAC of all merchants that have both; None where the cost is not known."""
     cost = book.costs
-    return None if cost is None else _rows(book, cost, np.zeros(len(cost), np.int64), 1)[0]["ltv_cac"]
+    return None if cost is None else _rows(book, cost, np.zeros(len(cost), np.int64), 1)[-1]["ltv_cac"]
 
 
 def _rows(book: Book, cost: pd.DataFrame, code: NDArray[np.int64], groups: int) -> list[dict[str, float | bool | None]]:
+    """The figures of each group, and last of all merchants together."""
     value, earned = book.numbers("lifetime_value"), book.numbers("gmv_ever") * book.take_rate
     paid = cost.sum(axis=1, min_count=1).to_numpy(np.float64)
-    scored, both, costed = ~np.isnan(value), ~np.isnan(value) & ~np.isnan(paid), ~np.isnan(paid)
+    scored, costed = ~np.isnan(value), ~np.isnan(paid)
+    both = scored & costed
 
-    def added(values: NDArray[np.float64] | NDArray[np.bool_], where: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return np.bincount(code, np.where(where, np.nan_to_num(values.astype(np.float64)), 0.0), groups).astype(np.float64)
+    def added(values: NDArray[np.float64] | None, where: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """The sums of some known values by group, or how many there are; and of all."""
+        sums = np.bincount(code[where], None if values is None else values[where], groups).astype(np.float64)
+        return np.append(sums, sums.sum())
 
     def over(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.divide(above, below, out=np.full(groups, np.nan), where=below > 0)
+        return np.divide(above, below, out=np.full(groups + 1, np.nan), where=below > 0)
 
-    number = added(np.ones(len(code)), np.ones(len(code), bool))
+    number = np.bincount(code, minlength=groups).astype(np.float64)
     parts = {str(name): cost[name].to_numpy(np.float64) for name in cost}
+    worth, spent = added(value, both), added(paid, costed)
+    with_cost = {name: over(added(values, ~np.isnan(values)), added(None, ~np.isnan(values))) for name, values in parts.items()}
     columns = {
-        "merchants": number,
-        "scored": added(scored, scored),
-        "lifetime_value": over(added(value, scored), added(scored, scored)),
-        **{name: over(added(values, ~np.isnan(values)), added(~np.isnan(values), ~np.isnan(values))) for name, values in parts.items()},
-        "ltv_cac": over(added(value, both), added(paid, both)),
-        "return_cac": over(added(earned, costed) + added(value, both), added(paid, costed)) if "gmv_ever" in book.merchants else np.full(groups, np.nan),
+        "merchants": np.append(number, number.sum()),
+        "scored": added(None, scored),
+        "lifetime_value": over(added(value, scored), added(None, scored)),
+        **with_cost,
+        "ltv_cac": over(worth, added(paid, both)),
+        "return_cac": over(added(earned, costed & ~np.isnan(earned)) + worth, spent) if "gmv_ever" in book.merchants else np.full(groups + 1, np.nan),
     }
     rows = []
-    for place in range(groups):
+    for place in range(groups + 1):
         row: dict[str, float | bool | None] = {name: float(values[place]) for name, values in columns.items()}
         ratio = columns["ltv_cac"][place]
         rows.append(row | {"is_low": None if np.isnan(ratio) else bool(ratio < LEAST)})

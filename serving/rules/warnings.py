@@ -70,12 +70,17 @@ class WarningKind(Entry):
                     f'warning "{self.kind}" ends on {condition.name}, which its `when` does not look at, so it could close as it opens; '
                     f"give `until` a bound on {' or '.join(sorted(bounded))}"
                 )
-            if can_hold((*self.when, condition)):
+            if self.is_tighter(condition):
                 raise ValueError(
                     f'warning "{self.kind}" ends at {condition}, which is tighter than its `when` and would close it as it opens; '
                     "give `until` a looser bound"
                 )
         return self
+
+    def is_tighter(self, condition: Condition) -> bool:
+        """Whether a bound of `until` can hold where the warning opens; one that is left out where the number is missing only where it is known."""
+        same = [_known(one) if condition.if_known and one.name == condition.name else one for one in self.when]
+        return can_hold((*same, _known(condition) if condition.if_known else condition))
 
     @property
     def level(self) -> int:
@@ -92,11 +97,14 @@ class WarningKind(Entry):
         return tuple(name for name in self.names if columns.array(name) is None)
 
     def stays(self, columns: Columns, holds: Mask) -> Mask:
-        """Where it may stay open: all that `until` looks at is known and none of it holds; always where it would open."""
+        """Where it may stay open: all that `until` looks at is known (or `if_known`) and none of it holds; always where it would open."""
         if not self.until:
             return holds
         stays = np.ones(len(columns), bool)
         for condition in self.until:
+            if condition.if_known:
+                stays &= ~_known(condition).holds(columns)
+                continue
             stays &= ~condition.holds(columns)
             if condition.op in COMPARE:
                 stays &= columns.known(condition.name)
@@ -108,6 +116,11 @@ class WarningKind(Entry):
         if values is None or values.dtype == object:
             return np.full(len(columns), np.nan)
         return values.astype(np.float64)
+
+
+def _known(condition: Condition) -> Condition:
+    """The condition where its number is known."""
+    return condition.model_copy(update={"if_known": False})
 
 
 def warned(kinds: tuple[WarningKind, ...], columns: Columns) -> tuple[dict[str, Mask], dict[str, tuple[str, ...]]]:

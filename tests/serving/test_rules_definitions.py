@@ -109,6 +109,25 @@ def test_a_condition_if_known_is_left_out_where_the_number_is_missing() -> None:
     assert not without.inactive and len(without.warnings) == 1
 
 
+RISKY = KIND.replace('{ name = "sales", op = ">=", value = 10 }', '{ name = "risk", op = ">=", value = 0.4, if_known = true }').replace(
+    "value = -0.2 }]", 'value = -0.2 }, { name = "risk", op = "<", value = 0.3, if_known = true }]'
+)
+
+
+def test_a_bound_if_known_closes_only_what_is_known_to_be_over_it() -> None:
+    rules = parse_rules(SMALL + RISKY)
+    graded = rules.apply(frame(change=[-0.6, -0.4, -0.4, -0.4, -0.1], risk=[0.5, 0.35, 0.2, np.nan, 0.5]))
+    assert graded.warnings["merchant_id"].tolist() == ["m0"]
+    assert graded.staying["merchant_id"].tolist() == ["m0", "m1", "m3"]
+    without = rules.apply(frame(change=[-0.6, -0.4, -0.1]))
+    assert not without.inactive and without.staying["merchant_id"].tolist() == ["m0", "m1"]
+
+
+def test_a_bound_if_known_may_be_no_tighter_where_it_is_known() -> None:
+    with pytest.raises(UsageRefused, match=r"ends at risk < 0.5, which is tighter than its `when`"):
+        parse_rules(SMALL + RISKY.replace('op = "<", value = 0.3', 'op = "<", value = 0.5'))
+
+
 def test_warnings_may_look_at_the_stage() -> None:
     quiet = {"tenure_days": [900.0] * 2, "days_since_first_order": [800.0] * 2, "days_since_last_order": [60.0] * 2, "silence_ratio": [9.0] * 2}
     graded = read_rules().apply(frame(**quiet, gmv_change_on_year_90d=[0.0, -0.9]))

@@ -16,6 +16,7 @@ from features.simulate import simulate
 from features.snapshot import Market
 from serving.ledger import Ledger
 from serving.nightly import run_once
+from serving.rules import read_rules
 from serving.run import current_run
 
 
@@ -109,3 +110,60 @@ def test_proof_settles_what_is_due_and_cannot_tell_yet(run: Any, home: Path, ope
     kinds = {row["kind"]: row for row in facts["warnings"]}
     assert kinds and all(row["fired"] >= row["matured"] for row in kinds.values())
     assert len(opened.ledger.table("outcomes")) == len(settled)
+
+
+# --- rules and capacities that make no sense, as typed
+
+
+BAD_RULES = {
+    "unknown score": ('"growth_potential", op = ">=", value = 0.45', '"growth_potental", op = ">=", value = 0.45', 'did you mean "growth_potential"'),
+    "99 points": ('value = 0.2, points = 13', 'value = 0.2, points = 12', "most that can be earned is 99 points"),
+    "until tighter than when": ('op = "<", value = 0.38 }', 'op = "<", value = 0.6 }', "is tighter than its `when`"),
+    "two tiers match": ("below = 66", "below = 70", "overlap between 66 and 70 points"),
+    "no cost": (', cost = "contact_cost"', "", "a play without `cost`"),
+    "all held out": ("share = 0.1 ", "share = 1.0 ", "nobody could be acted on"),
+    "capacity 0": ("capacity_per_owner = 40", "capacity_per_owner = 0", "greater than or equal to 1"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_RULES)
+def test_bad_rules_are_one_sentence_and_nothing_is_applied(run: Any, home: Path, listing: Any, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Checked, previewed or scored with: the runs, the ledger and the list stay as they were."""
+    monkeypatch.setattr("serving.champion.load_champion", lambda state: stage()[1])
+    old, new, said = BAD_RULES[what]
+    text = read_rules().text
+    assert old in text
+    (home / "bad.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    before, list_before = listing(home), run("at-risk", "--json", at=home).out
+    for words in (("rules", "check", "bad.toml"), ("rules", "preview", "bad.toml"), ("score", "--rules", "bad.toml")):
+        answer = run(*words, at=home)
+        assert (answer.code, answer.out) == (2, ""), (words, answer)
+        assert said in answer.err and answer.err.count("\n") == 1 and answer.err.strip()[-1] in ".?"
+    assert listing(home) == before and run("at-risk", "--json", at=home).out == list_before
+
+
+def test_good_rules_would_have_been_applied(run: Any, home: Path, listing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the test before would hold for a command that never scores."""
+    monkeypatch.setattr("serving.champion.load_champion", lambda state: stage()[1])
+    (home / "good.toml").write_text(read_rules().text + "\n# mine\n", encoding="utf-8")
+    before = listing(home)
+    answer = run("score", "--rules", "good.toml", at=home)
+    assert answer.code == 0, answer.err
+    assert listing(home) != before
+
+
+@pytest.mark.parametrize("name", ["at-risk", "growth"])
+def test_a_capacity_of_nobody_is_refused(run: Any, home: Path, listing: Any, name: str) -> None:
+    before = listing(home)
+    answer = run(name, "--capacity", "0", "--out", "list.csv", at=home)
+    assert answer.code == 2 and answer.out == "" and "capacity 0 is less than one merchant" in answer.err
+    assert listing(home) == before
+
+
+def test_a_key_used_for_something_else_is_refused_and_nothing_recorded(run: Any, home: Path, opened: Any) -> None:
+    words = ("record", opened.warned, "--outcome", "attempted", "--key", "k1")
+    assert run(*words, at=home).code == 0
+    before = content(opened.ledger)
+    answer = run(*words, "--cost", "5", at=home)
+    assert answer.code == 2 and "was already used for another disposition" in answer.err and answer.err.count("\n") == 1
+    assert same(content(opened.ledger), before)

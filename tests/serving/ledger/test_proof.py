@@ -9,17 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.simulate import simulate
-from features.snapshot import Market, day_date
+from features.snapshot import day_date
 from serving.holdout import HOLD, drawn, held, strata
 from serving.ledger import Entry, Ledger
 from serving.ledger.acts import Disposition, record
 from serving.outcomes import settled
 from serving.proof import Proof, joined, measured_rates, proof
 from serving.proving import facts, proven, settle, told
+from tests.serving.ledger.planted_effect import TAKE, Planted, coverage, planted_in, replayed, truths
 
 DAY = "datetime64[s]"
-TAKE = 0.05
 NOTHING = pd.DataFrame({"merchant_id": [], "done_on": pd.Series([], dtype=DAY), "outcome": [], "cost": [], "kind": []})
 
 
@@ -133,7 +132,8 @@ def test_a_save_rate_is_that_of_acting_though_only_half_were_reached() -> None:
 
 def test_nothing_was_done_nothing_is_proved() -> None:
     _, found = of(size=3000, acted_on=0.0)
-    assert found.verdict == "cannot tell yet" and found.saved_rate is None
+    assert found.verdict == "cannot tell yet" and found.still_needed is None
+    assert (found.kept, found.gmv, found.saved, found.net, found.saved_rate) == (None,) * 5, "no deed, no money saved"
 
 
 def test_money_is_the_effect_on_sales_times_the_take_rate_less_what_was_spent() -> None:
@@ -168,84 +168,25 @@ def test_a_business_that_closed_is_counted_apart_and_stays_in_the_comparison() -
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Market, pd.DataFrame, pd.DataFrame]:
-    """A simulated market, its merchants worth acting on at two days with what was known of them, and what became of them left alone."""
-    folder = tmp_path_factory.mktemp("planted") / "market"
-    simulate(folder, merchants=3600, seed=3, days=400, orders_per_merchant=25, effect_of_call=1.0)
-    market = Market.open(folder / "keepwell.toml")
-    truth = pd.read_parquet(folder / "truth.parquet").set_index("merchant_id")
-    parts = [_known(market, day_date(market.source.end_day - ago), truth) for ago in (90, 180)]
-    table = pd.concat(parts, ignore_index=True).sort_values(["decided_on", "merchant_id"], ignore_index=True)
-    asked = table.rename(columns={"decided_on": "since"})[["merchant_id", "since"]]
-    return market, table, asked.merge(settled(market, asked), how="left", on=["merchant_id", "since"])
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    """A simulated market with decisions of two days."""
+    return planted_in(tmp_path_factory.mktemp("planted") / "market")
 
 
-def _known(market: Market, day: pd.Timestamp, truth: pd.DataFrame) -> pd.DataFrame:
-    frame = market.snapshot(day, only=["days_since_last_order", "silence_ratio", "gmv_90d"])
-    frame = frame[(frame["days_since_last_order"] <= 90) & (frame["silence_ratio"] >= 0.8)].astype(float)
-    table = pd.DataFrame(
-        {
-            "tier": np.where(frame["gmv_90d"].rank(pct=True) > 0.7, "A", "B"),
-            "churn_risk": 0.1 + 0.4 * frame["silence_ratio"].rank(pct=True),
-            "expected_gmv": 0.7 * frame["gmv_90d"],
-            "gmv_before": frame["gmv_90d"],
-            "action": "call",
-            "action_save_rate": 0.2,
-            "action_cost": 5.0,
-            "response": truth["response_to_call"].reindex(frame.index),
-            "decided_on": day.as_unit("s"),
-        },
-        index=frame.index,
-    )
-    return table.reset_index()
-
-
-def replayed(planted: tuple[Market, pd.DataFrame, pd.DataFrame], seed: int, response: bool) -> tuple[Any, Any, Any]:
-    """Draw the arms, act on the one, and see what becomes of it: a call keeps a leaver with the chance that was planted."""
-    _, table, alone = planted
-    rng = np.random.default_rng(seed)
-    days = [drawn(rows.set_index("merchant_id"), 0.3, f"salt {seed}", day.date(), 90) for day, rows in table.groupby("decided_on")]
-    decisions = pd.concat(days, ignore_index=True).assign(decision_no=np.arange(len(table)))
-    assert decisions["merchant_id"].tolist() == table["merchant_id"].tolist()
-    acted = (decisions["arm"] != HOLD).to_numpy()
-    kept = acted & alone["churned"].to_numpy() & (rng.random(len(table)) < table["response"].fillna(0).to_numpy()) & response
-    outcomes = alone.assign(churned=alone["churned"].to_numpy() & ~kept, gmv=np.where(kept, table["gmv_before"], alone["gmv"]))
-    deeds = decisions.loc[acted, ["merchant_id", "decided_on"]].rename(columns={"decided_on": "done_on"})
-    return decisions, outcomes, deeds.assign(outcome="resolved", cost=np.nan, kind=None)
-
-
-def truths(planted: tuple[Market, pd.DataFrame, pd.DataFrame]) -> dict[str, float]:
-    """The planted effect of a call on those worth acting on."""
-    _, table, alone = planted
-    kept = alone["churned"] * table["response"].fillna(0)
-    return {"kept": float(kept.mean()), "gmv": float((kept * (table["gmv_before"] - alone["gmv"])).mean())}
-
-
-def coverage(planted: tuple[Market, pd.DataFrame, pd.DataFrame], repeats: int, response: bool) -> dict[str, float]:
-    truth = truths(planted) if response else {"kept": 0.0, "gmv": 0.0}
-    hits: dict[str, int] = dict.fromkeys((*truth, "claims"), 0)
-    for seed in range(repeats):
-        found = proof(joined(*replayed(planted, seed, response)), take_rate=TAKE)
-        for name, value in truth.items():
-            hits[name] += getattr(found, name).low <= value <= getattr(found, name).high
-        hits["claims"] += found.verdict in ("helps", "harms")
-    return {name: hit / repeats for name, hit in hits.items()}
-
-
-def test_on_a_simulated_market_the_effect_covers_the_planted_one(planted: tuple[Market, pd.DataFrame, pd.DataFrame]) -> None:
+def test_on_a_simulated_market_the_effect_covers_the_planted_one(planted: Planted) -> None:
     assert truths(planted)["kept"] > 0.03
     found = coverage(planted, 30, response=True)
     assert found["kept"] >= 0.86 and found["gmv"] >= 0.86
 
 
-def test_on_a_simulated_market_without_a_response_none_is_claimed(planted: tuple[Market, pd.DataFrame, pd.DataFrame]) -> None:
+def test_on_a_simulated_market_without_a_response_none_is_claimed(planted: Planted) -> None:
     found = coverage(planted, 50, response=False)
     assert found["kept"] >= 0.88 and found["gmv"] >= 0.88 and found["claims"] <= 0.06
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("response", [True, False])
-def test_intervals_keep_their_promise_over_many_repeats(planted: tuple[Market, pd.DataFrame, pd.DataFrame], response: bool) -> None:
+def test_intervals_keep_their_promise_over_many_repeats(planted: Planted, response: bool) -> None:
     found = coverage(planted, 200, response)
     assert 0.93 <= found["kept"] <= 0.97 and 0.93 <= found["gmv"] <= 0.98
     assert response or found["claims"] <= 0.05
@@ -254,7 +195,7 @@ def test_intervals_keep_their_promise_over_many_repeats(planted: tuple[Market, p
 # --- through the ledger
 
 
-def test_the_proof_through_the_ledger(planted: tuple[Market, pd.DataFrame, pd.DataFrame], ledger: Ledger) -> None:
+def test_the_proof_through_the_ledger(planted: Planted, ledger: Ledger) -> None:
     market, *_ = planted
     decisions, _, deeds = replayed(planted, 1, response=False)
     first = decisions[decisions["decided_on"] == decisions["decided_on"].min()]
@@ -272,13 +213,13 @@ def test_the_proof_through_the_ledger(planted: tuple[Market, pd.DataFrame, pd.Da
     assert "Cannot tell yet" in text and "more are needed" in text
 
 
-def test_outcomes_are_known_only_when_the_horizon_has_passed(planted: tuple[Market, pd.DataFrame, pd.DataFrame]) -> None:
+def test_outcomes_are_known_only_when_the_horizon_has_passed(planted: Planted) -> None:
     market, table, _ = planted
     early = table[["merchant_id"]].assign(since=day_date(market.source.end_day - 89).as_unit("s"))
     assert settled(market, early).empty
 
 
-def test_outcomes_are_those_of_the_orders_themselves(planted: tuple[Market, pd.DataFrame, pd.DataFrame]) -> None:
+def test_outcomes_are_those_of_the_orders_themselves(planted: Planted) -> None:
     market, _, alone = planted
     orders = pd.read_parquet(market.settings.home / "orders.parquet")
     day, known = (orders[name].dt.tz_localize(None).dt.normalize() for name in ("ordered_at", "completed_at"))
