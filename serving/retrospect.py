@@ -11,30 +11,31 @@ but today's model has learnt from what came later: `is_recomputed` says so, and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from features.snapshot import Market, day_number
-from serving.durable import replace_file
 from serving.ledger import Ledger
-from serving.retrospect_causes import EVIDENCE, WORDS, causes_of
+from serving.retrospect_causes import EVIDENCE, WORDS, causes_of, sure
+from serving.retrospect_days import PAST, Tables, date_text, kinds_of_leaving
 from serving.retrospect_evidence import ABOUT, evidence, topics, with_topics
+from serving.retrospect_kept import FILE, keep, kept, kept_of
 from serving.retrospect_likes import chain_stopped, likes_of
-from serving.retrospect_past import Lost, Tables, date_text, day_of, from_ledger, lost_of, past_of, tier_before
-from serving.retrospect_story import catching, timeline
+from serving.retrospect_newcomers import GROWN, never_sold, never_started, short_life
+from serving.retrospect_past import Lost, from_ledger, lost_of, past_of, tier_before
+from serving.retrospect_reasons import told_by_runs
+from serving.retrospect_story import story
 from serving.retrospect_sums import notes_of, sums_of
 from serving.rules import Rules
 
-FILE = "retrospect.json"
+__all__ = ["FILE", "keep", "kept", "kept_of", "look_back"]
+
 WEEK = 7
 """Days between the cutoffs at which signs are looked for."""
-GROWN = 60
-"""A merchant that sold for fewer days than these never grew."""
 WHO = ("name", "owner", "industry", "region")
 
 
@@ -58,53 +59,42 @@ def look_back(
 
     Returns
     -------
-    `as_of`, `since`, `horizon_days`, `lost` (one dict a merchant), `newcomers`, `sums` and `notes_en`, `notes_zh`.
+    `as_of`, `since`, `horizon_days`, `lost` (one dict a merchant), `newcomers` (that sold for a few weeks, or never), `sums` and `notes_en`,
+    `notes_zh`.
     """
     end, horizon = market.source.end_day, market.settings.churn.horizon_days
     first = end - 365 if since is None else day_number(since)
     found = lost_of(market, end, horizon, first)
     facts = {"as_of": date_text(end), "since": date_text(first), "horizon_days": horizon, "tiers": list(tiers)} | notes_of(ledger, model)
+    who = market.merchants.set_index("merchant_id")
+    newcomers = [_identity("newcomers", name, who) | never_started(row) | _unnamed() for name, row in never_sold(market, end, horizon, first).iterrows()]
     if found.last.empty:
-        return facts | {"lost": [], "newcomers": [], "sums": sums_of([])}
-    past, known_of = past_of(market, rules, model, found), from_ledger(ledger, found.last.index)
+        return facts | {"lost": [], "newcomers": newcomers, "sums": sums_of([], newcomers)}
+    known_of = from_ledger(ledger, found.last.index)
+    past = past_of(market, rules, model, found, tiers)
     tier, named = tier_before(past, known_of, found), _causes(market, found, known_of)
     chosen = [name for name in found.last.index if tier.get(name) in tiers]
-    likes, who = likes_of(market, past, chosen, found, end), market.merchants.set_index("merchant_id")
+    likes, points = likes_of(market, past, chosen, found, end), dict(list(past.groupby(level=0)))
+    earliest = date_text(int(found.last.min()) - PAST)
+    told = told_by_runs(market.settings.state_dir, set(chosen), earliest) if ledger is not None else {}
     lost = [
         _identity("lost", name, who)
         | {"tier": tier[name]}
-        | _story(found, name, past.loc[past.index == name], known_of.get(name, {}), horizon)
+        | story(
+            known_of.get(name, {}),
+            int(found.last[name]),
+            int(found.last[name]) + horizon,
+            kinds_of_leaving(rules),
+            points.get(name),
+            told.get(name, ()),
+        )
         | _reasoned(named.loc[name])
         | {"likes": likes.get(name, []), "likes_with_same_signs": _same(likes.get(name, []), named.at[name, "cause"])}
         for name in chosen
     ]
-    newcomers = [
-        _identity("newcomers", name, who) | _short_life(found, name, horizon) | _reasoned(named.loc[name])
-        for name in found.last.index
-        if found.sold_for(name) < GROWN
-    ]
-    return facts | {"lost": lost, "newcomers": newcomers, "sums": sums_of(lost)}
-
-
-def keep(state_dir: Path, found: Mapping[str, Any]) -> None:
-    """Keep a look back in the state directory, for those who have no events."""
-    replace_file(Path(state_dir) / FILE, json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False).encode())
-
-
-def kept(state_dir: Path) -> dict[str, Any] | None:
-    """The look back that was kept last; None where there is none."""
-    try:
-        found: dict[str, Any] = json.loads((Path(state_dir) / FILE).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found
-
-
-def kept_of(state_dir: Path, merchant_id: str) -> dict[str, Any] | None:
-    """The kept look back of one merchant, of `lost` or of `newcomers` (`kind` says which); None where there is none."""
-    found = kept(state_dir) or {}
-    rows = [row for kind in ("lost", "newcomers") for row in found.get(kind, []) if row["merchant_id"] == merchant_id]
-    return rows[0] if rows else None
+    left = [name for name in found.last.index if found.sold_for(name) < GROWN]
+    newcomers += [_identity("newcomers", name, who) | short_life(found, name, horizon) | _reasoned(named.loc[name]) for name in left]
+    return facts | {"lost": lost, "newcomers": newcomers, "sums": sums_of(lost, newcomers)}
 
 
 def _causes(market: Market, found: Lost, known_of: Mapping[Any, Tables]) -> pd.DataFrame:
@@ -114,7 +104,9 @@ def _causes(market: Market, found: Lost, known_of: Mapping[Any, Tables]) -> pd.D
     for seen in (found.last, found.heard):
         day = seen + WEEK - seen % WEEK
         wanted = {int(moment): list(rows.index) for moment, rows in day.groupby(day)}
-        views.append(with_topics(evidence(market, wanted), told).loc[found.last.index].assign(chain_stopped=chain))
+        read = evidence(market, wanted)
+        lost = with_topics(read.lost, told).reindex(found.last.index)  # one whose only order became known later is not in it yet
+        views.append(replace(read, lost=lost.assign(chain_stopped=chain)))
     return causes_of(views, {name: cause for name, tables in known_of.items() if (cause := _said(tables["dispositions"]))})
 
 
@@ -135,36 +127,19 @@ def _identity(kind: str, name: Any, who: pd.DataFrame) -> dict[str, Any]:
 
 
 def _reasoned(cause: pd.Series) -> dict[str, Any]:
-    """The cause in words, and its evidence."""
+    """The cause in words, how sure that is, and its evidence."""
     en, zh = WORDS[str(cause["cause"])]
-    return {"cause": cause["cause"], "cause_en": en, "cause_zh": zh, "cause_by": cause["by"]} | {name: list(cause[name]) for name in EVIDENCE}
+    confidence = None if cause["by"] == "person" else round(float(cause["confidence"]), 3)
+    sure_en, sure_zh = sure(confidence)
+    named = {"cause": cause["cause"], "cause_en": en, "cause_zh": zh, "cause_by": cause["by"]}
+    return named | {"confidence": confidence, "sure_en": sure_en, "sure_zh": sure_zh} | {name: list(cause[name]) for name in EVIDENCE}
+
+
+def _unnamed() -> dict[str, Any]:
+    """Of who never sold no cause is named: what was missing is told instead."""
+    nothing: dict[str, Any] = dict.fromkeys(("cause", "cause_en", "cause_zh", "cause_by", "confidence", "sure_en", "sure_zh"))
+    return nothing | {name: [] for name in EVIDENCE}
 
 
 def _same(likes: list[dict[str, Any]], cause: Any) -> list[str]:
     return [like["merchant_id"] for like in likes if like["cause"] == cause != "unknown"]
-
-
-def _story(found: Lost, name: Any, past: pd.DataFrame, tables: Tables, horizon: int) -> dict[str, Any]:
-    """What happened before one merchant was lost: warned or not, acted on or not, and which rule would have caught it."""
-    last = int(found.last[name])
-    lost_on = last + horizon
-    told, covered = timeline(past, tables, last, lost_on)
-    warned = [day_of(row["on"]) for row in told if row["what"] == "warning" and not row["is_recomputed"] and day_of(row["on"]) < lost_on]
-    acted = any(row["what"] == "action" and day_of(row["on"]) < lost_on for row in told)
-    return {
-        "last_order": date_text(last),
-        "lost_on": date_text(lost_on),
-        "is_covered": covered,
-        "warned": bool(warned) if covered else None,
-        "days_ahead": lost_on - min(warned) if warned else None,
-        "days_before_last_order": last - min(warned) if warned else None,
-        "acted_on": acted if covered else None,
-        **catching(told, past, last, lost_on),
-        "timeline": told,
-    }
-
-
-def _short_life(found: Lost, name: Any, horizon: int) -> dict[str, Any]:
-    """When a merchant that left before it grew came and went."""
-    last, days = int(found.last[name]), found.sold_for(name)
-    return {"first_order": date_text(last - days), "last_order": date_text(last), "lost_on": date_text(last + horizon), "days_of_sales": days + 1}

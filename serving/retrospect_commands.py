@@ -21,9 +21,11 @@ from features.shell import AsJson, Config
 from features.snapshot import Market
 from serving.export import write_list
 from serving.ledger import Ledger
-from serving.lists import Column, Listing, check_lang
+from serving.lists import Column, Listing, check_lang, closest
 from serving.reasons.numbers import Lang
 from serving.retrospect import keep, look_back
+from serving.retrospect_causes import WORDS
+from serving.retrospect_words import on_a_day, told
 from serving.rule_commands import rules_of
 
 TIERS = ("A", "B", "C", "D", "E")
@@ -37,16 +39,30 @@ COLUMNS = (
     Column("days_ahead", "days ahead", "提前天数", "count"),
     Column("acted_on", "acted on", "已行动"),
     Column("cause", "likely cause", "可能原因"),
+    Column("sure", "how sure", "把握", in_terminal=False),
     Column("evidence", "evidence", "依据", "texts"),
     Column("caught", "what would have caught it", "可发现的规则"),
     Column("likes", "active merchants like it", "相似在营商户", in_terminal=False),
     Column("same", "of these with the same signs", "其中有相同迹象", in_terminal=False),
+)
+NEW = (
+    Column("merchant_id", "merchant", "商户"),
+    Column("industry", "industry", "行业"),
+    Column("joined", "joined", "入驻"),
+    Column("first_order", "first order", "首单"),
+    Column("last_order", "last order", "最后一单"),
+    Column("lost_on", "lost on", "流失日", in_terminal=False),
+    Column("days_of_sales", "days of sales", "销售天数", "count"),
+    Column("last_step", "last step", "最后一步"),
+    Column("why", "what was missing, or signs", "缺少什么，或迹象", "texts"),
 )
 YES = {"en": {True: "yes", False: "no", None: "not known"}, "zh": {True: "是", False: "否", None: "未知"}}
 
 
 def retrospect(
     config: Config = None,
+    merchant: Annotated[str | None, typer.Option(help="Tell of this merchant only, with its timeline.")] = None,
+    newcomers: Annotated[bool, typer.Option("--newcomers", help="List who never grew, or never sold, instead.")] = False,
     since: Annotated[str | None, typer.Option(help="Only merchants lost on this day or later; by default within the last year.")] = None,
     tier: Annotated[str, typer.Option(help="Tiers they had before, with commas between them.")] = "A,B",
     lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
@@ -55,27 +71,75 @@ def retrospect(
 ) -> None:
     """Look back at lost merchants: warned or not, acted on or not, why they left, and which rule would have caught it."""
     tiers, spoken, day = _tiers(tier), check_lang(lang), _since(since)
+    if merchant is not None and out is not None:
+        raise UsageRefused("--merchant tells of one merchant on the screen and --out writes a list; leave one of them out, or use --json.")
     with shell.working("looking back", as_json):
         market = Market.open(shell.config_path(config), shell.today())
         settings = market.settings
+        if merchant is not None:
+            _known(market, merchant)
         shell.refuse_unless_writable(settings.state_dir)
         with closing(Ledger.open(settings)) if Ledger.is_made(settings) else nullcontext() as ledger:
             found = look_back(market, rules_of(settings, None), model=_model(settings), ledger=ledger, since=day, tiers=tiers)
         keep(settings.state_dir, found)
-    listing = listed(found, settings.timeline.currency, spoken)
+    if merchant is not None:
+        _tell(_row_of(found, merchant), spoken, as_json)
+        return
+    make = listed_newcomers if newcomers else listed
+    _answer(found, make(found, settings.timeline.currency, spoken), "newcomers" if newcomers else "lost", out, as_json)
+
+
+def _answer(found: dict[str, Any], listing: Listing, kind: str, out: Path | None, as_json: bool) -> None:
+    """Write a list, or show it."""
     if out is not None and out.suffix.lower() != ".json":
         write_list(listing, out)
     elif out is not None:
         shell.refuse_unless_writable(out.parent)
         out.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
     if out is not None:
-        shell.answer({"out": str(out), "rows": len(found["lost"])}, as_json, f"Wrote {len(found['lost']):,} look backs to {out}.")
+        shell.answer({"out": str(out), "rows": len(found[kind])}, as_json, f"Wrote {len(found[kind]):,} look backs to {out}.")
     elif as_json:
         shell.print_json(found)
     else:
-        shell.console.print(_table(listing))
+        if len(listing.rows):
+            shell.console.print(_table(listing) if kind == "lost" else _plain(listing))
         for note in listing.notes:
             shell.line(note)
+
+
+def _known(market: Market, merchant: str) -> None:
+    """Refuse a merchant that is not in the data."""
+    ids = [str(name) for name in market.merchants["merchant_id"]]
+    if merchant not in ids:
+        raise UsageRefused(f"merchant {merchant!r} is not in the data; {closest(merchant, ids)}")
+
+
+def _row_of(found: dict[str, Any], merchant: str) -> dict[str, Any]:
+    """The look back of one merchant.
+
+    Raises
+    ------
+    UsageRefused : it has none.
+    """
+    for row in (*found["lost"], *found["newcomers"]):
+        if row["merchant_id"] == merchant:
+            return dict(row)
+    raise UsageRefused(
+        f"merchant {merchant!r} has no look back: it was not lost from tier {', '.join(found['tiers'])} between {found['since']} and "
+        f"{found['as_of']}; give other tiers with --tier or an earlier --since, or type keepwell explain {merchant}."
+    )
+
+
+def _tell(row: dict[str, Any], lang: Lang, as_json: bool) -> None:
+    """One look back: in sentences, then day by day."""
+    if as_json:
+        shell.print_json(row)
+        return
+    shell.line(" · ".join(row[key] for key in ("merchant_id", "name") if row[key] is not None))
+    for sentence in told(row, lang):
+        shell.line(sentence)
+    for one in row.get("timeline", []):
+        shell.line(f"{one['on']}  {on_a_day(one, lang)}")
 
 
 def listed(found: dict[str, Any], currency: str, lang: Lang = "en") -> Listing:
@@ -86,6 +150,7 @@ def listed(found: dict[str, Any], currency: str, lang: Lang = "en") -> Listing:
             "warned": YES[lang][row["warned"]],
             "acted_on": YES[lang][row["acted_on"]],
             "cause": row[f"cause_{lang}"],
+            "sure": row[f"sure_{lang}"],
             "evidence": row[f"evidence_{lang}"],
             "caught": row[f"caught_{lang}"],
             "likes": ", ".join(like["merchant_id"] for like in row["likes"]),
@@ -99,6 +164,31 @@ def listed(found: dict[str, Any], currency: str, lang: Lang = "en") -> Listing:
     return Listing(title, COLUMNS, table, facts, lang, (*summed(found, lang), *found[f"notes_{lang}"]))
 
 
+def listed_newcomers(found: dict[str, Any], currency: str, lang: Lang = "en") -> Listing:
+    """Who never grew as a list, one row a merchant: what those that never sold were missing, and signs of why the others left."""
+    rows = [
+        {key: row.get(key) for key in ("merchant_id", "industry", "joined", "first_order", "last_order", "lost_on", "days_of_sales")}
+        | {"last_step": row[f"last_step_{lang}"], "why": row[f"missing_{lang}"] or row[f"evidence_{lang}"]}
+        for row in found["newcomers"]
+    ]
+    table = pd.DataFrame(rows, columns=[column.key for column in NEW])
+    facts = {"currency": currency, "cutoff": found["as_of"], "as_of": found["as_of"], "since": found["since"]}
+    title = {"en": "Look back at newcomers that never grew", "zh": "未成长新商户复盘"}[lang]
+    return Listing(title, NEW, table, facts, lang, (*summed(found, lang), *found[f"notes_{lang}"]))
+
+
+def _plain(listing: Listing) -> Table:
+    """A list of newcomers for a terminal."""
+    table = Table(title=listing.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    shown = [column for column in listing.columns if column.in_terminal]
+    for column in shown:
+        table.add_column(column.heading(listing.lang), overflow="fold", justify="right" if column.kind == "count" else "left")
+    for row in listing.rows.to_dict("records"):
+        cells = [row[column.key] for column in shown]
+        table.add_row(*(Text("" if cell is None or cell != cell else "; ".join(cell) if isinstance(cell, list) else str(cell)) for cell in cells))
+    return table
+
+
 def _table(listing: Listing) -> Table:
     """The list for a terminal: the facts, and in the last column the merchant, why it left and what would have caught it."""
     table = Table(title=listing.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -110,7 +200,7 @@ def _table(listing: Listing) -> Table:
     for row in listing.rows.to_dict("records"):
         cells = ["" if row[column.key] is None or row[column.key] != row[column.key] else _cell(row[column.key]) for column in shown]
         lines = [f"· {sign}\n" for sign in row["evidence"]]
-        table.add_row(*map(Text, cells), Text.assemble((f"{row['merchant_id']}\n", "bold"), *lines, (f"→ {row['caught']}", "italic")))
+        table.add_row(*map(Text, cells), Text.assemble((str(row["merchant_id"]), "bold"), f" · {row['sure']}\n", *lines, (f"→ {row['caught']}", "italic")))
     return table
 
 
@@ -121,21 +211,30 @@ def _cell(value: Any) -> str:
 def summed(found: dict[str, Any], lang: Lang = "en") -> list[str]:
     """All look backs together, in words."""
     sums, place = found["sums"], 1 if lang == "zh" else 0
-    from serving.retrospect_causes import WORDS
-
     causes = ", ".join(f"{WORDS[cause][place]} {count}" for cause, count in sums["causes"].items() if count)
-    if lang == "zh":
-        lines = [f"流失{sums['lost']}家；新商户未成长即流失{len(found['newcomers'])}家；原因：{causes}"]
-        if sums["missed_churn_rate"] is not None:
-            lines.append(f"漏报率{sums['missed_churn_rate']:.0%}；提前天数中位数{_number(sums['median_days_ahead'])}；已行动{sums['acted_on']:.0%}")
-        return lines
-    lines = [f"{sums['lost']} lost; {len(found['newcomers'])} newcomers left before they grew; causes: {causes}"]
+    asked = {"tiers": ", ".join(found["tiers"]), "since": found["since"], "as_of": found["as_of"]}
+    first = SUMS["causes" if sums["lost"] else "nobody"][place].format(**sums, **asked, named=causes)
+    lines = [first, SUMS["newcomers"][place].format(**sums)]
     if sums["missed_churn_rate"] is not None:
-        lines.append(
-            f"missed without a warning: {sums['missed_churn_rate']:.0%} of {sums['covered']}; median days ahead: "
-            f"{_number(sums['median_days_ahead'])}; acted on: {sums['acted_on']:.0%}"
-        )
+        lines.append(SUMS["rates"][place].format(**sums, days=_number(sums["median_days_ahead"])))
     return lines
+
+
+SUMS = {
+    "nobody": (
+        "Nobody was lost from tier {tiers} between {since} and {as_of}; give other tiers with --tier or an earlier --since.",
+        "{since}至{as_of}之间，{tiers}层无商户流失；可用--tier或更早的--since扩大范围。",
+    ),
+    "causes": ("{lost} lost; causes: {named}", "流失{lost}家；原因：{named}"),
+    "newcomers": (
+        "{newcomers} newcomers left before they grew, {never_sold} of them without a first order",
+        "新商户未成长即流失{newcomers}家，其中{never_sold}家从未出单",
+    ),
+    "rates": (
+        "missed without a warning: {missed_churn_rate:.0%} of {covered}; median days ahead: {days}; acted on: {acted_on:.0%}",
+        "漏报率{missed_churn_rate:.0%}（共{covered}家）；提前天数中位数{days}；已行动{acted_on:.0%}",
+    ),
+}
 
 
 def _number(value: float | None) -> str:

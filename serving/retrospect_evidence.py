@@ -1,20 +1,25 @@
-"""What is known of lost merchants' last weeks: the features that signs of a cause are read from, and what their tickets were about."""
+"""What is known of lost merchants' last weeks, and of everybody else's in the same weeks: what the signs of a cause are read from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from features.contacts import ticket_topics
 from features.declare import Feature
 from features.snapshot import Market, day_date
-from features.verbs import Column, Events
+from features.verbs import Column, Events, volatility
 
-NOW, SKIP, BEFORE = 56, 84, 182
-YEAR, AHEAD = 365, 56
-OF_INDUSTRY = ("orders_now", "orders_before")
+NOW, SKIP, BEFORE = 42, 84, 182
+"""The last six weeks, against the half-year that ended twelve weeks ago: what grows for weeks is not yet in it."""
+WEEK, YEAR, AHEAD, SEASON = 7, 365, 56, 140
+PEERS, SELLING = 1000, 5
+"""Of how many others in each part of the market usual changes are learnt, and how many orders make one worth learning from."""
+AMONG = ("industry", "region")
+COMPARED = ("orders_now", "orders_before", "year", "ahead", "season")
 ABOUT = {
     "fees": ("fee", "price", "pricing", "commission", "billing", "cost", "subsid", "费", "佣", "价", "补贴"),
     "rival": ("rival", "competitor", "migrat", "switch", "竞", "对手", "迁移"),
@@ -23,71 +28,114 @@ ABOUT = {
 """Parts of the words of ticket topics and notes, by what they are about."""
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """One row a merchant: `lost`, as of its own day, and `peers`, others that sold in the same weeks."""
+
+    lost: pd.DataFrame
+    peers: pd.DataFrame
+
+
 def evidence_features(market: Market) -> dict[str, Feature]:
     """The features that signs are read from, as far as the market has their tables."""
-    orders, tickets, logins = Events("orders"), Events("tickets"), Events("logins")
-    now, before = orders.last(NOW), orders.last(BEFORE, SKIP)
-    trees: dict[str, tuple[tuple[str, ...], Column]] = {
-        "quiet": (("orders",), orders.days_since_last()),
-        "unheard": (("logins",), logins.days_since_last()),
-        "asked": (("tickets",), tickets.days_since_last()),
-        "age": (("orders",), orders.days_since_first()),
-        "orders_now": (("orders",), now.count()),
-        "orders_before": (("orders",), before.count()),
-        "gmv_now": (("orders",), now.total("amount")),
-        "gmv_before": (("orders",), before.total("amount")),
-        "year": (("orders",), orders.last(YEAR).count()),
-        "ahead": (("orders",), orders.last(AHEAD, YEAR - AHEAD).count()),
-        "year_ago": (("orders",), orders.last(AHEAD, YEAR).count()),
-        "subsidy_now": (("orders",), now.total("subsidy") / now.total("amount")),
-        "subsidy_before": (("orders",), before.total("subsidy") / before.total("amount")),
-        "lines_now": (("orders",), now.total("lines") / now.count()),
-        "lines_before": (("orders",), before.total("lines") / before.count()),
-        "tickets_now": (("tickets",), tickets.last(NOW).count()),
-        "tickets_before": (("tickets",), tickets.last(BEFORE, SKIP).count()),
-        "effort_now": (("resolutions",), Events("resolutions").last(NOW).mean("effort_score")),
-        "late_now": (("deliveries",), Events("deliveries").last(NOW).mean("late")),
-        "late_before": (("deliveries",), Events("deliveries").last(BEFORE, SKIP).mean("late")),
-        "rating_now": (("reviews",), Events("reviews").last(NOW).mean("rating")),
-        "rating_before": (("reviews",), Events("reviews").last(BEFORE, SKIP).mean("rating")),
-        "refunds_now": (("orders", "refunds"), Events("refunds").last(NOW).total("amount") / now.total("amount")),
-        "refunds_before": (("orders", "refunds"), Events("refunds").last(BEFORE, SKIP).total("amount") / before.total("amount")),
-        "logins_now": (("logins",), logins.last(NOW).count()),
-        "functions_now": (("logins",), logins.last(NOW).distinct("function")),
-        "functions_before": (("logins",), logins.last(NOW, SKIP).distinct("function")),
-    }
-    fields = {"subsidy_now": "subsidy", "subsidy_before": "subsidy", "lines_now": "lines", "lines_before": "lines"}
-    fields |= {"functions_now": "function", "functions_before": "function", "effort_now": "effort_score"}
     made: dict[str, Feature] = {}
-    for name, (streams, tree) in trees.items():
+    for name, (streams, tree, field) in (_sold() | _served() | _used()).items():
         has = all(stream in market.source.streams for stream in streams)
-        if has and (name not in fields or fields[name] in market.source.streams[streams[0]]):
+        if has and (field is None or field in market.source.streams[streams[0]]):
             made[name] = Feature(name, "count", (name, name), name, "retrospect", streams, tree)
-    kept = ("campaign_share_90d", "days_since_campaign_end", "tenure_days")
+    kept = ("campaign_share_90d", "days_since_campaign_end", "tenure_days", "contract_days_left")
     return made | {name: market.features[name] for name in kept if name in market.features}
 
 
-def evidence(market: Market, wanted: Mapping[int, list[str]]) -> pd.DataFrame:
+Needed = dict[str, tuple[tuple[str, ...], Column, str | None]]
+"""By name the streams, the tree and the field that the data must have."""
+
+
+def _sold() -> Needed:
+    orders = Events("orders")
+    now, before, one = orders.last(NOW), orders.last(BEFORE, SKIP), ("orders",)
+    weekly = [orders.last(WEEK, SKIP + WEEK * back).count() for back in range(BEFORE // WEEK)]
+    return {
+        "quiet": (one, orders.days_since_last(), None),
+        "age": (one, orders.days_since_first(), None),
+        "orders_now": (one, now.count(), None),
+        "orders_before": (one, before.count(), None),
+        "bursts": (one, volatility(weekly), None),
+        "gmv_now": (one, now.total("amount"), None),
+        "gmv_before": (one, before.total("amount"), None),
+        "year": (one, orders.last(YEAR).count(), None),
+        "ahead": (one, orders.last(AHEAD, YEAR - AHEAD).count(), None),
+        "year_ago": (one, orders.last(YEAR, YEAR - AHEAD).count(), None),
+        "season": (one, orders.last(SEASON).count(), None),
+        "subsidy_now": (one, now.total("subsidy") / now.total("amount"), "subsidy"),
+        "subsidy_before": (one, before.total("subsidy") / before.total("amount"), "subsidy"),
+        "lines_now": (one, now.total("lines") / now.count(), "lines"),
+        "lines_before": (one, before.total("lines") / before.count(), "lines"),
+    }
+
+
+def _served() -> Needed:
+    orders, deliveries, tickets = Events("orders"), Events("deliveries"), Events("tickets")
+    resolutions, reviews, refunds = Events("resolutions"), Events("reviews"), Events("refunds")
+    late, both = ("deliveries",), ("orders", "refunds")
+    return {
+        "asked": (("tickets",), tickets.days_since_last(), None),
+        "tickets_now": (("tickets",), tickets.last(NOW).count(), None),
+        "tickets_before": (("tickets",), tickets.last(BEFORE, SKIP).count(), None),
+        "effort_now": (("resolutions",), resolutions.last(NOW).mean("effort_score"), "effort_score"),
+        "resolved_now": (("resolutions",), resolutions.last(NOW).count(), None),
+        "late_now": (late, deliveries.last(NOW).mean("late"), "late"),
+        "late_before": (late, deliveries.last(BEFORE, SKIP).mean("late"), "late"),
+        "delivered_now": (late, deliveries.last(NOW).count(), None),
+        "delivered_before": (late, deliveries.last(BEFORE, SKIP).count(), None),
+        "rating_now": (("reviews",), reviews.last(NOW).mean("rating"), None),
+        "rating_before": (("reviews",), reviews.last(BEFORE, SKIP).mean("rating"), None),
+        "reviews_now": (("reviews",), reviews.last(NOW).count(), None),
+        "reviews_before": (("reviews",), reviews.last(BEFORE, SKIP).count(), None),
+        "refunds_now": (both, refunds.last(NOW).total("amount") / orders.last(NOW).total("amount"), None),
+        "refunds_before": (both, refunds.last(BEFORE, SKIP).total("amount") / orders.last(BEFORE, SKIP).total("amount"), None),
+    }
+
+
+def _used() -> Needed:
+    logins = Events("logins")
+    return {
+        "unheard": (("logins",), logins.days_since_last(), None),
+        "logins_now": (("logins",), logins.last(NOW).count(), None),
+        "logins_before": (("logins",), logins.last(BEFORE, SKIP).count(), None),
+        "functions_now": (("logins",), logins.last(NOW).distinct("function"), "function"),
+        "functions_before": (("logins",), logins.last(BEFORE, SKIP).distinct("function"), "function"),
+        "cancelled": (("cancellations",), Events("cancellations").days_since_last(), None),
+    }
+
+
+def evidence(market: Market, wanted: Mapping[int, list[str]]) -> Evidence:
     """What the signs are read from, of the merchants wanted at each cutoff (a day number); indexed by merchant_id, column `day`.
 
-    The industry's orders, now and before, stand beside a merchant's own. One pass over the events, however many cutoffs there are.
+    The orders of its industry, of its region and of the whole market stand beside a merchant's own. One pass over the events, however
+    many cutoffs there are.
     """
-    if not wanted:
-        return pd.DataFrame()
-    industry = market.merchants.set_index("merchant_id").get("industry")
+    known = market.merchants.set_index("merchant_id")
     asked = pd.MultiIndex.from_tuples([(name, day_date(day)) for day, names in wanted.items() for name in names])
-    chosen, sums = [], []
+    chosen, peers = [], []
+    sums: dict[str, list[pd.DataFrame]] = {name: [] for name in (*AMONG, "market")}
     for part in Market.of(market.source, evidence_features(market)).parts(sorted(wanted)):
         ids = part.index.get_level_values("merchant_id")
-        group = np.full(len(part), "?", dtype=object) if industry is None else industry.reindex(ids).fillna("?").to_numpy(object)
-        keyed = part.assign(group=group, moment=part.index.get_level_values("cutoff"))
-        sums.append(keyed.groupby(["group", "moment"])[list(OF_INDUSTRY)].sum())
-        chosen.append(keyed[part.index.isin(asked)])
-    frame = pd.concat(chosen)
-    whole = pd.concat(sums).groupby(level=[0, 1]).sum().add_prefix("industry_")
-    frame = frame.join(whole, on=["group", "moment"])
-    day = (pd.DatetimeIndex(frame["moment"]) - pd.Timestamp(0)).days
-    return frame.assign(day=day).droplevel("cutoff").drop(columns=["group", "moment"])
+        groups = {name: known[name].reindex(ids).fillna("?").to_numpy(object) if name in known else "?" for name in AMONG}
+        keyed = part.assign(**groups, market="all", moment=part.index.get_level_values("cutoff"))
+        for name, found in sums.items():
+            found.append(keyed.groupby([name, "moment"])[list(COMPARED)].sum())
+        is_asked = part.index.isin(asked)
+        chosen.append(keyed[is_asked])
+        others = keyed[~is_asked & (keyed["quiet"] <= WEEK) & (keyed["orders_before"] >= SELLING)]
+        peers.append(others.sample(min(len(others), PEERS), random_state=0))
+    first, frames = int(market.source.first_day), []
+    for frame in (pd.concat(chosen), pd.concat(peers)):
+        for name, found in sums.items():
+            frame = frame.join(pd.concat(found).groupby(level=[0, 1]).sum().add_prefix(f"{name}_"), on=[name, "moment"])
+        day = (pd.DatetimeIndex(frame["moment"]) - pd.Timestamp(0)).days
+        frames.append(frame.assign(day=day, reach=day - first).droplevel("cutoff").drop(columns=["moment", "market", *AMONG]))
+    return Evidence(*frames)
 
 
 def topics(market: Market) -> pd.DataFrame:
@@ -98,9 +146,11 @@ def topics(market: Market) -> pd.DataFrame:
 
 
 def with_topics(frame: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
-    """The evidence with how many tickets of each kind there were in the last eight weeks before each row's day."""
+    """The evidence with how many tickets of each kind there were in the last weeks before each row's day, and in the half-year before."""
     joined = frame[["day"]].rename(columns={"day": "cutoff"}).reset_index().merge(told, on="merchant_id")
-    joined = joined[(joined["day"] < joined["cutoff"]) & (joined["day"] >= joined["cutoff"] - NOW)]
-    counts = joined.groupby(["merchant_id", "about"]).size().unstack(fill_value=0)
-    found = {f"about_{name}": counts.get(name, pd.Series(dtype=float)).reindex(frame.index).fillna(0).to_numpy(float) for name in ABOUT}
+    back = joined["cutoff"] - joined["day"]
+    found: dict[str, Any] = {}
+    for stem, is_in in (("", (back > 0) & (back <= NOW)), ("_before", (back > SKIP) & (back <= SKIP + BEFORE))):
+        counts = joined[is_in].groupby(["merchant_id", "about"]).size().unstack(fill_value=0)
+        found |= {f"about_{name}{stem}": counts.get(name, pd.Series(dtype=float)).reindex(frame.index).fillna(0).to_numpy(float) for name in ABOUT}
     return frame.assign(**found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from features.snapshot import Market
 from serving.retrospect_causes import EVIDENCE, causes_of
 from serving.retrospect_evidence import evidence, topics, with_topics
 from serving.retrospect_past import ALIKE, Lost
+from serving.retrospect_signs import CLOSED
 
 LIKES = 3
 CHAIN_DAYS = 56
@@ -28,21 +30,29 @@ def likes_of(market: Market, past: pd.DataFrame, chosen: list[str], found: Lost,
     spread = there.std().replace(0, 1)
     industry = market.merchants.set_index("merchant_id").get("industry", pd.Series(dtype=object))
     before = past[past["day"] <= found.last.reindex(past.index) - 56].sort_values("day")
-    before = before[~before.index.duplicated(keep="last")]
-    near: dict[str, pd.Index] = {}
-    for name in chosen:
-        if name in before.index:
-            own = np.log1p(before.loc[name, names].astype(float).fillna(0).clip(lower=0))
-            pool = there[industry.reindex(there.index).to_numpy() == industry.get(name)]
-            pool = pool if len(pool) >= LIKES else there
-            near[name] = (((pool - own) / spread) ** 2).sum(axis=1).nsmallest(LIKES).index
+    before, wanted = before[~before.index.duplicated(keep="last")], set(chosen)
+    own = np.log1p(before[names].astype(float).fillna(0).clip(lower=0)) / spread
+    pools = _pools(there / spread, industry)
+    near: dict[str, list[str]] = {}
+    for name, place in zip(own.index, own.to_numpy(float), strict=True):
+        if name in wanted:
+            ids, places = pools.get(industry.get(name), pools[None])
+            apart = ((places - place) ** 2).sum(axis=1)
+            near[name] = [str(one) for one in ids[np.argsort(apart, kind="stable")[:LIKES]]]
     everyone = sorted({like for index in near.values() for like in index})
     if not everyone:
         return {}
-    now = with_topics(evidence(market, {end: everyone}), topics(market)).assign(chain_stopped=0.0)
-    signs = causes_of([now], {})
+    now = evidence(market, {end: everyone})
+    signs = causes_of([replace(now, lost=with_topics(now.lost, topics(market)).assign(chain_stopped=0.0))], {}, without=(CLOSED,))
     told = signs[["cause", *EVIDENCE]].to_dict("index")
     return {name: [{"merchant_id": like, **{str(key): value for key, value in told[like].items()}} for like in index] for name, index in near.items()}
+
+
+def _pools(there: pd.DataFrame, industry: pd.Series) -> dict[Any, tuple[Any, Any]]:
+    """Ids and places of the active merchants of each industry that has enough of them; under None those of all."""
+    groups: Any = there.groupby(industry.reindex(there.index).to_numpy(object)) if len(industry) else []
+    pools = {name: (rows.index.to_numpy(object), rows.to_numpy(float)) for name, rows in groups if len(rows) >= LIKES}
+    return pools | {None: (there.index.to_numpy(object), there.to_numpy(float))}
 
 
 def chain_stopped(market: Market, found: Lost) -> pd.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,17 +14,18 @@ from features.snapshot import Market, day_date
 from serving.ledger import Ledger
 from serving.ledger.bulk import read
 from serving.ledger.schema import dispositions, runs, scores, warnings
+from serving.retrospect_days import PAST, day_of
 from serving.retrospect_evidence import evidence_features
+from serving.retrospect_reasons import recomputed
 from serving.rules import Rules, setting_values
 from serving.score import with_scores
 
-STEP, PAST = 28, 182
-"""Days between the cutoffs at which rules look at the past, and how long before the last order they look."""
+STEP = 28
+"""Days between the cutoffs at which rules look at the past."""
 ALIKE = ("orders_90d", "gmv_90d", "aov_90d", "tenure_days")
 TOLD = ("quiet", "age", "unheard", "asked")
 AT_ONCE = 1000
 """Merchants that the ledger is asked of at once."""
-Tables = Mapping[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,11 @@ def lost_of(market: Market, end: int, horizon: int, first: int) -> Lost:
     return Lost(last, heard, frame)
 
 
-def past_of(market: Market, rules: Rules, model: Any | None, found: Lost) -> pd.DataFrame:
-    """What today's rules say of past snapshots of the lost merchants: one row a merchant and cutoff, `kinds` that held among them."""
+def past_of(market: Market, rules: Rules, model: Any | None, found: Lost, tiers: Collection[str]) -> pd.DataFrame:
+    """What today's rules say of past snapshots of the lost merchants: one row a merchant and cutoff, `kinds` that held among them.
+
+    Those in one of `tiers` have `reasons` there too, as far as they have a score.
+    """
     parts = []
     settings = setting_values(market.settings)
     start = max(int(found.last.min()) - PAST, int(market.source.first_day) + STEP)
@@ -77,8 +81,10 @@ def past_of(market: Market, rules: Rules, model: Any | None, found: Lost) -> pd.
         at = np.floor(rows["churn_risk"].to_numpy(float) * 20) / 20
         rows["flagged"] = 1 - np.searchsorted(others, at) / max(len(others), 1)
         rows["kinds"] = [kinds.get(name, []) for name in wanted]
+        explained = wanted[(rows["tier"].isin(tiers) & rows["churn_risk"].notna()).to_numpy()]
+        rows["reasons"] = recomputed(model, frame, explained, day, market.settings.timeline.currency).reindex(wanted)
         parts.append(rows.join(frame.loc[wanted, [name for name in ALIKE if name in frame]]))
-    return pd.concat(parts) if parts else pd.DataFrame(columns=["tier", "stage", "points", "churn_risk", "day", "flagged", "kinds"])
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["tier", "stage", "points", "churn_risk", "day", "flagged", "kinds", "reasons"])
 
 
 def from_ledger(ledger: Ledger | None, names: pd.Index) -> dict[Any, dict[str, pd.DataFrame]]:
@@ -101,11 +107,6 @@ def from_ledger(ledger: Ledger | None, names: pd.Index) -> dict[Any, dict[str, p
     return found
 
 
-def day_of(value: Any) -> int:
-    """The day number of a date."""
-    return int((pd.Timestamp(value) - pd.Timestamp(0)).days)
-
-
 def tier_before(past: pd.DataFrame, history: Mapping[str, dict[str, pd.DataFrame]], found: Lost) -> dict[str, Any]:
     """The tier of each merchant in the last run, else the last past snapshot, up to the day after its last order."""
     before = past[past["day"] <= found.last.reindex(past.index) + 1]
@@ -116,8 +117,3 @@ def tier_before(past: pd.DataFrame, history: Mapping[str, dict[str, pd.DataFrame
         if len(rows):
             tier[name] = rows["tier"].iloc[-1]
     return tier
-
-
-def date_text(day: int) -> str:
-    """A day number as a date."""
-    return f"{day_date(day):%Y-%m-%d}"

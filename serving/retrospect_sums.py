@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from serving.ledger import Ledger
 from serving.retrospect_causes import CAUSES
+from serving.retrospect_newcomers import STEPS
 
 
-def sums_of(lost: list[dict[str, Any]]) -> dict[str, Any]:
-    """All look backs together; rates are of those that the ledger covers, None where it covers none."""
+def sums_of(lost: list[dict[str, Any]], newcomers: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """All look backs together, and who never grew; rates are of those that the ledger covers, None where it covers none."""
     covered = [row for row in lost if row["is_covered"]]
     ahead = [row["days_ahead"] for row in covered if row["days_ahead"] is not None]
     table: dict[str, dict[str, int]] = {}
@@ -27,6 +29,9 @@ def sums_of(lost: list[dict[str, Any]]) -> dict[str, Any]:
         "rules_would_have_caught": None if not lost else round(sum(bool(row["rules_that_held"]) for row in lost) / len(lost), 4),
         "causes": {cause: sum(row["cause"] == cause for row in lost) for cause in CAUSES},
         "causes_by_industry": table,
+        "newcomers": len(newcomers),
+        "never_sold": sum(row["first_order"] is None for row in newcomers),
+        "never_sold_by_last_step": {step: sum(row["last_step"] == step and row["first_order"] is None for row in newcomers) for step in STEPS},
     }
 
 

@@ -1,37 +1,54 @@
-"""Looking back at a merchant that was lost: was it warned of, how long before, and did anybody act."""
+"""Looking back at a merchant that was lost: what `keepwell retrospect` kept of it, else what the ledger alone can tell, in the same words."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
 
-from serving.page.formats import absent
 from serving.page.merchant import Case
 from serving.page.visit import Visit
+from serving.retrospect_days import day_of, kinds_of_leaving
+from serving.retrospect_kept import kept_of
+from serving.retrospect_story import story
+from serving.retrospect_words import told
+from serving.rules import parse_rules
+
+UNTOLD = ("caught_en", "caught_zh")
+"""What the ledger alone cannot tell."""
 
 
 def look_back(case: Case, visit: Visit) -> list[str] | None:
-    """What can be said of a lost merchant, as sentences; None for one that still sells or never did."""
-    row, t, f = case.row, visit.t, visit.f
-    since: Any = row.get("days_since_last_order")
-    if row["no_score"] != "inactive" or absent(since) or case.history is None:
+    """What can be said of a lost merchant, as sentences; None for one that still sells."""
+    if case.row["no_score"] not in ("inactive", "no_order"):
         return None
-    days = int(case.run.header["settings"]["churn"]["active_days"])
-    lost_on = date.fromisoformat(case.run.cutoff) - timedelta(days=int(since) - days)
-    lines = [t("m_lost_means", days=days), t("m_lost_on", day=f.day(lost_on))]
-    before = pd.Timestamp(lost_on)
-    warned = case.history["warnings"]["opened_on"]
-    warned = warned[warned < before]
-    lines.append(t("m_lost_warned", number=f.count((before - warned.min()).days)) if len(warned) else t("m_lost_unwarned"))
-    acted = case.history["dispositions"]["done_on"]
-    acted = acted[acted <= before]
-    lines.append(t("m_lost_acted", number=f.count(len(acted))) if len(acted) else t("m_lost_unacted"))
-    scores = case.history["scores"].dropna(subset=["churn_risk"])
-    scores = scores[scores["cutoff"] < before]
-    if len(scores):
-        highest = int(scores["churn_risk"].to_numpy(float).argmax())
-        risk, day = float(scores["churn_risk"].iloc[highest]), scores["cutoff"].iloc[highest]
-        lines.append(t("m_lost_risk", risk=f.of_100(risk), day=f.day(day)))
-    return lines
+    row = kept_of(case.run.path.parent.parent, case.merchant_id)
+    row = row if row is not None and _still_holds(row, case) else _of_ledger(case)
+    return None if row is None else told(row, visit.lang, visit.f.day, case.run.merchants.index)
+
+
+def _still_holds(row: dict[str, Any], case: Case) -> bool:
+    """Whether a kept look back is of the same silence: no order came after the one that it takes for the last."""
+    last = _last_order(case)
+    if row["last_order"] is None or last is None:
+        return row["last_order"] is None and last is None
+    return abs(last - day_of(row["last_order"])) <= 1
+
+
+def _last_order(case: Case) -> int | None:
+    """The day (number) of the last order that the run knows; None for one that never sold."""
+    since = case.row.get("days_since_last_order")
+    return None if since is None or pd.isna(since) else day_of(case.run.cutoff) - int(since)
+
+
+def _of_ledger(case: Case) -> dict[str, Any] | None:
+    """The look back without its cause, of whom `keepwell retrospect` kept none; None where it is not lost yet."""
+    last = _last_order(case)
+    if case.history is None or last is None:
+        return None
+    lost_on = last + int(case.run.header["settings"]["churn"]["horizon_days"])
+    if lost_on > day_of(case.run.cutoff):
+        return None
+    tables = {name: case.history[name] for name in ("scores", "warnings", "dispositions")}
+    found = story(tables, last, lost_on, kinds_of_leaving(parse_rules(case.run.rules_text)))
+    return {"kind": "lost", **{name: value for name, value in found.items() if name not in UNTOLD}}

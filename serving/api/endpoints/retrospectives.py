@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -14,9 +12,7 @@ from serving.api.asking import asked, place, published, ready, who
 from serving.api.describing import describes
 from serving.api.published import View
 from serving.api.schemas import Lang, RetrospectivesAnswer, RetrospectivesQuestion
-
-FILE = "retrospect.json"
-"""Where `keepwell retrospect` keeps its answer; read as data, so that the service carries nothing of what works it out."""
+from serving.retrospect_kept import FILE, kept
 
 
 @describes("retrospectives", RetrospectivesAnswer, question=RetrospectivesQuestion, problems=("run-gone",), has_tag=True)
@@ -37,7 +33,7 @@ def _written(request: Request) -> tuple[int, int] | None:
 def _retrospectives(request: Request, view: View) -> RetrospectivesAnswer:
     question = asked(request, RetrospectivesQuestion)
     where = place(request, question)
-    found = _kept(published(request).state_dir)
+    found = kept(published(request).state_dir) or {}
     seen = where.view.run.merchants.index
     rows = [row for row in found.get("lost" if question.kind == "lost" else "newcomers", []) if row["merchant_id"] in seen]
     for name in ("cause", "tier", "owner"):
@@ -55,14 +51,6 @@ def _retrospectives(request: Request, view: View) -> RetrospectivesAnswer:
         sums=found.get("sums") if who(request).sees_all else None,
         rows=told,
     )
-
-
-def _kept(state_dir: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((state_dir / FILE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _told(value: Any, lang: Lang) -> Any:
