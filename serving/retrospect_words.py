@@ -20,6 +20,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "risk": ("The highest risk told before was {risk} of 100, on {day}.", "此前最高流失概率为每100家{risk}家（{day}）。"),
     "risk_now": ("By today's model its risk was {risk} of 100 at most, on {day}.", "按当前模型，其流失概率最高为每100家{risk}家（{day}）。"),
     "reasons": ("Reasons told for it: {reasons}.", "当时的原因：{reasons}。"),
+    "reasons_now": ("By today's model, for these reasons: {reasons}.", "按当前模型，原因为：{reasons}。"),
     "cause": ("Likely cause: {cause} ({sure}).", "可能原因：{cause}（{sure}）。"),
     "no_cause": ("Why it left is not known.", "流失原因不明。"),
     "signs": ("Signs: {signs}.", "迹象：{signs}。"),
@@ -75,7 +76,7 @@ class _Speech:
     def all(self, row: dict[str, Any], key: str, name: str) -> list[str]:
         """A sentence over a list of texts; none where the list is empty."""
         texts = row.get(f"{name}_{self.lang}") or []
-        return [self(key, **{key: JOIN[self.lang].join(texts)})] if texts else []
+        return [self(key, **{key.removesuffix("_now"): JOIN[self.lang].join(texts)})] if texts else []
 
 
 def _lost(row: dict[str, Any], speak: _Speech, day: Callable[[str], str]) -> list[str]:
@@ -88,7 +89,7 @@ def _lost(row: dict[str, Any], speak: _Speech, day: Callable[[str], str]) -> lis
         highest = max(risks, key=lambda one: one["risk"])
         lines.append(speak("risk_now" if highest["is_recomputed"] else "risk", risk=_of_100(highest["risk"]), day=day(highest["on"])))
     reasons = [one for one in row["timeline"] if one["what"] == "reasons"]
-    return lines + (speak.all(reasons[-1], "reasons", "reasons") if reasons else [])
+    return lines + [line for one in reasons[-1:] for line in speak.all(one, "reasons_now" if one["is_recomputed"] else "reasons", "reasons")]
 
 
 def _newcomer(row: dict[str, Any], speak: _Speech, day: Callable[[str], str]) -> list[str]:

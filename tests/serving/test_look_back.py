@@ -19,6 +19,7 @@ from features.snapshot import Market
 from serving.ledger import Ledger
 from serving.ledger.schema import dispositions, runs, scores, warnings
 from serving.retrospect import keep, kept, kept_of, look_back
+from serving.retrospect_past import Lost, tier_before
 from serving.retrospect_sums import sums_of
 from serving.rules import Rules, read_rules
 from serving.run import publish
@@ -121,6 +122,12 @@ def test_its_tier_is_the_last_one_before_it_fell_silent(market: Market, rules: R
     found = look_back(market, rules, ledger=ledger)
     assert of(found, "price")["tier"] == "A"
     assert "service" not in {row["merchant_id"] for row in found["lost"]}
+
+
+def test_a_recomputed_tier_is_of_before_the_silence_too() -> None:
+    found = Lost(pd.Series({"m": 100}), pd.Series({"m": 100}), pd.DataFrame())
+    past = pd.DataFrame({"day": [73, 101, 102], "tier": ["A", "B", "E"]}, index=["m", "m", "m"])
+    assert tier_before(past, {}, found) == {"m": "B"}
 
 
 def test_the_timeline_tells_risk_reasons_warnings_and_actions(market: Market, rules: Rules, ledger: Ledger) -> None:

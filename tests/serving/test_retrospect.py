@@ -207,6 +207,8 @@ def test_what_is_not_known_is_said_so() -> None:
     row = LOST | {"warned": None, "acted_on": None, "days_ahead": None, "cause": "unknown", "cause_en": "unknown", "timeline": [RISK | {"is_recomputed": True}]}
     text = " ".join(told(row, "en"))
     assert "is not known: no run is from before" in text and "Why it left is not known." in text and "By today's model" in text
+    told_now = " ".join(told(row | {"timeline": [REASONS | {"is_recomputed": True}]}, "en"))
+    assert "By today's model, for these reasons: slow." in told_now and "Reasons told" not in told_now
     assert "Acted" not in text and "Nobody acted" not in text
 
 
