@@ -22,14 +22,18 @@ from features.tiles import EntityDays, Tiles
 from features.verbs import Measure
 
 
+FEW_CELLS = 512
+"""Up to so many cells (merchant, cutoff) it is cheaper to compute several rows in one go than one by one."""
+
+
 @dataclass(frozen=True)
 class Late:
-    """Tiles that a cutoff would count by their day but does not know yet: for cutoffs from slot `begin` to slot `end - 1`, at an age."""
+    """Tiles that a cutoff would count by their day but does not know yet, one row for each such age and cutoff."""
 
     age: np.ndarray
     tile: np.ndarray
-    begin: np.ndarray
-    end: np.ndarray
+    cell: np.ndarray
+    """Flat position (cutoff, merchant)."""
 
 
 @dataclass
@@ -86,10 +90,14 @@ class Kernel:
         stream, weights = one.stream, self._weights(one.stream, one.measure)
         total = np.zeros(len(weights) + 1)
         np.cumsum(weights, out=total[1:])
-        sums = total.take(self.once(("older", stream), partial(self._older, stream)).take(one.ages, axis=0))
+        sums = _summed(total, self.once(("older", stream), partial(self._older, stream)), one.ages)
         if not self.tiles[stream].is_prompt:
             self._forget_unknown(one, weights, sums)
-        np.subtract(sums[one.near], sums[one.far], out=out)
+        if out[0].size <= FEW_CELLS:
+            np.subtract(sums[one.near], sums[one.far], out=out)
+        else:
+            for window, near, far in zip(out, one.near, one.far, strict=True):
+                np.subtract(sums[near], sums[far], out=window)
         if one.scale != 1:
             out /= one.scale
 
@@ -115,29 +123,38 @@ class Kernel:
         late = (begin[0] < end).nonzero()[0]
         age, which = (begin[:, late] < end.take(late)).nonzero()
         tile = late.take(which)
-        return Late(age, tile, begin[age, tile], end.take(tile))
+        first = begin[age, tile]
+        times = end.take(tile) - first
+        age, tile = age.repeat(times), tile.repeat(times)
+        slot = np.arange(len(age)) - (times.cumsum() - times - first).repeat(times)
+        return Late(age, tile, slot * self.merchants + tiles.merchant.take(tile))
 
     def _forget_unknown(self, one: Windows, weights: np.ndarray, sums: np.ndarray) -> None:
-        """Take from the sums (ages, cutoffs, merchants) what was old enough but not known."""
+        """Take from the sums (ages, cutoffs, merchants) what was old enough but not known: little, so it is taken away cell by cell."""
         late = self.once(("late", one.stream), partial(self._late, one.stream))
         row = np.full(len(self.ages[one.stream]), -1)
         row[one.ages] = np.arange(len(one.ages))
-        asked = (row[late.age] >= 0).nonzero()[0]
-        if not len(asked):
-            return
-        tile, row = late.tile[asked], row[late.age[asked]]
-        shape = (int(row.max()) + 1, len(self.cutoffs) + 1, self.merchants)
-        lane, merchant = row * shape[1], self.tiles[one.stream].merchant[tile]
-        cells = np.concatenate([(lane + slot[asked]) * self.merchants + merchant for slot in (late.begin, late.end)])
-        weight = weights[tile]
-        unknown = np.bincount(cells, np.concatenate([weight, -weight]), minlength=math.prod(shape))
-        sums[: shape[0]] -= running(unknown.reshape(shape)[:, :-1])
+        row = row.take(late.age)
+        asked = (row >= 0).nonzero()[0]
+        if len(asked):
+            cells = row.take(asked) * sums[0].size + late.cell.take(asked)
+            np.subtract.at(sums.reshape(-1), cells, weights.take(late.tile.take(asked)).astype(float))
 
     def _weights(self, stream: str, measure: Measure) -> np.ndarray:
         tiles = self.tiles[stream]
         if measure == DAYS:  # a day counts once, from the tile of it that was known first
             return first_of_day(tiles).astype(float)
         return tiles.measures[measure]
+
+
+def _summed(total: np.ndarray, older: np.ndarray, ages: np.ndarray) -> np.ndarray:
+    """Running totals (tiles + 1,) where each cutoff stands at some of the ages of `older` (ages, cutoffs, merchants)."""
+    if older[0].size <= FEW_CELLS:
+        return total.take(older.take(ages, axis=0))
+    sums = np.empty((len(ages), *older.shape[1:]))
+    for row, age in enumerate(ages):
+        total.take(older[age], out=sums[row], mode="clip")  # what is in bounds anyway: unchecked it needs no copy
+    return sums
 
 
 def first_of_day(tiles: Tiles) -> np.ndarray:

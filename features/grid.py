@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from features.kernel import FEW_CELLS
+from features.cells import FEW_CELLS
 from features.program import Plan, Program
 
 

@@ -11,15 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from features.cells import Kernel
+from features.cells import FEW_CELLS, Kernel
 from features.entities import entities
 from features.gaps import gaps
 from features.program import Group, Level, Program
 from features.tiles import EMPTY
 from features.verbs import Age, Ahead, Attribute, Column, Constant, Edge, Entities, Gaps, Measure, Total
 
-FEW_CELLS = 512
-"""Up to so many cells (merchant, cutoff) it is cheaper to compute the operations of a level in one go than one by one."""
 Given = Mapping[int, np.ndarray]
 Meaning = Callable[[Kernel, Group, np.ndarray], None]
 """Computes the leaves of a group, into (leaves, cutoffs, merchants)."""

@@ -6,7 +6,7 @@ implementation of a feature, so there is no skew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -151,7 +151,7 @@ class Market:
         def answer(part: Blocks) -> tuple[np.ndarray, ...]:
             first, last = part[0][0], part[-1][1]
             present, grid = self._own(days, plan, part)
-            self._compare(days, plan, grid, np.arange(first, last))
+            self._among_peers(days, plan, grid, np.arange(first, last))
             merchant, slot = np.nonzero(present.T)
             return first + merchant, days[slot], grid.cells(merchant, slot, names)
 
@@ -233,12 +233,8 @@ class Market:
         plan = self._plan(names)
         present, grid = self._own(days, plan, None if codes is None else [(c, c + 1) for c in codes])
         self._keep_peers(days, plan, (present, grid) if codes is None else None)
-        self._compare(days, plan, grid, self._everyone if codes is None else codes)
+        self._among_peers(days, plan, grid, self._everyone if codes is None else codes)
         return present, grid
-
-    def _compare(self, days: np.ndarray, plan: Plan, grid: Grid, codes: np.ndarray) -> None:
-        if plan.second:
-            self._among_peers(days, plan, grid, lambda by, day: self.held.groups(by, day, codes))
 
     def _own(self, days: np.ndarray, plan: Plan, chosen: Blocks | None) -> tuple[np.ndarray, Grid]:
         """What a merchant's own events and attributes decide, block by block."""
@@ -276,16 +272,18 @@ class Market:
         known = self.held.known[merchant] < day
         return {name: np.where(known, self.held.attributes[source][merchant], np.array(None)) for name, source in plan.texts.items()}
 
-    def _among_peers(self, days: np.ndarray, plan: Plan, grid: Grid, groups: Callable[[str | None, int], np.ndarray]) -> None:
-        """What only the comparison with peers decides; from the finished columns of the first pass."""
+    def _among_peers(self, days: np.ndarray, plan: Plan, grid: Grid, codes: np.ndarray) -> None:
+        """What only the comparison with peers decides, of the merchants `codes`; from the finished columns of the first pass."""
+        if not plan.second:
+            return
         self._keep_peers(days, plan, None)
         tables = [self._peers[int(day), plan.peer_key] for day in days]
         own = {name: grid[name].astype(float) for name in plan.referred}
-        member = {by: [groups(by, int(day)) for day in days] for by in {node.by for node in plan.peers}}
+        member = {by: [self.held.groups(by, int(day), codes) for day in days] for by in {node.by for node in plan.peers}}
         given = {}
         for node, place in plan.peer_places:
             mine = own[base_of(node)]
-            given[place] = np.array([compared(node, tables[slot], mine[slot], member[node.by][slot]) for slot in range(len(days))])
+            given[place] = np.array([compared(node, tables[slot], mine[slot], member[node.by][slot], codes) for slot in range(len(days))])
         given |= {place: own[name] for name, place in plan.ref_places}
         nothing = Kernel(len(grid), days, {}, {}, {}, np.zeros(len(grid)))
         grid.fill(slice(None), run(nothing, plan.among_peers, given), plan.among_peers)
