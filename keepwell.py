@@ -114,7 +114,8 @@ def replay(
 ) -> None:
     """Weekly runs over the past months, each with what was known then: warnings a week, how right and how early they were, tier changes."""
     import serving.replay_commands as of_replay
-    from features.snapshot import Market, day_number
+    from features.cutoffs import day_number
+    from features.snapshot import Market
     from training.replayed import Retrained, replayed_days, step_of, training_days
 
     step = step_of(every, "--every")

@@ -21,7 +21,6 @@ from features.program import DAYS, Windows
 from features.tiles import EntityDays, Tiles
 from features.verbs import Measure
 
-
 FEW_CELLS = 512
 """Up to so many cells (merchant, cutoff) it is cheaper to compute several rows in one go than one by one."""
 

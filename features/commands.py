@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from features import shell
+from features.cutoffs import day_number
 from features.declare import catalogue
 from features.errors import UsageRefused, did_you_mean
 from features.shell import AsJson, Config
-from features.snapshot import Market, day_number
+from features.snapshot import Market
 from features.tables import STREAMS
 from features.whole import write_atomically
 

@@ -28,7 +28,7 @@ def entities(kernel: Kernel, node: Entities) -> np.ndarray:
     key = ("steps", node.stream, node.field, node.days, node.skip)
     merchant, enter, leave = kernel.once(key, lambda: _steps(kernel, node))
     if node.how == "squares":
-        return _squares(kernel, merchant, enter, leave)
+        return _squares(kernel, node, merchant, enter, leave)
     risen, fallen = (each.nonzero()[0] for each in _rises(node.how, enter, leave))
     falls = _cells(kernel, merchant.take(fallen), leave.take(fallen))
     return _counted(kernel, _cells(kernel, merchant.take(risen), enter.take(risen)), falls)
@@ -131,28 +131,31 @@ def _rises(how: str, enter: np.ndarray, leave: np.ndarray) -> tuple[np.ndarray, 
     return at_most_one_before & ~none_before, at_most_one_after & ~none_after
 
 
-def _squared(enter: np.ndarray, leave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """By how much the square of a value's days rises at each entry, and falls at each exit: 2n + 1 where n other days are in the window.
+def _together(enter: np.ndarray, leave: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many other days of its value are in the window at each entry, and at each exit.
 
     Exit `j` comes after entry `j + k` exactly where at least `k` later days are in the window when day `j` leaves it.
     """
-    after, before = np.zeros(len(enter)), np.zeros(len(enter))
-    here = np.arange(len(enter))
+    before, after = np.zeros(len(enter)), np.zeros(len(enter))
+    here = (enter[1:] < leave[:-1]).nonzero()[0]
     for k in range(1, PASSES + 1):
-        here = here[: np.searchsorted(here, len(enter) - k)]
-        here = here.take((enter.take(here + k) < leave.take(here)).nonzero()[0])
-        if not len(here):
-            return 2 * before + 1, 2 * after + 1
         after[here], before[here + k] = k, k
-    after[here] = np.searchsorted(enter, leave.take(here)) - here - 1
-    before[here + PASSES] = here + PASSES - np.searchsorted(leave, enter.take(here + PASSES), side="right")
-    return 2 * before + 1, 2 * after + 1
+        further = here[: np.searchsorted(here, len(enter) - k - 1)]
+        here = further.take((enter.take(further + k + 1) < leave.take(further)).nonzero()[0])
+    if len(here):
+        after[here] = np.searchsorted(enter, leave.take(here)) - here - 1
+        more = here + PASSES + 1
+        before[more] = more - np.searchsorted(leave, enter.take(more), side="right")
+    return before, after
 
 
-def _squares(kernel: Kernel, merchant: np.ndarray, enter: np.ndarray, leave: np.ndarray) -> np.ndarray:
-    up, down = _squared(enter, leave)
-    cells = np.concatenate([_cells(kernel, merchant, packed) for packed in (enter, leave)])
-    return kernel.before(cells, np.concatenate([up, -down]))
+def _squares(kernel: Kernel, node: Entities, merchant: np.ndarray, enter: np.ndarray, leave: np.ndarray) -> np.ndarray:
+    """A value's squared days rise by 2n + 1 at an entry, n other days being there, and fall likewise: the days, and twice what pairs add."""
+    pairs = np.zeros(1)
+    for packed, others, sign in zip((enter, leave), _together(enter, leave), (2, -2), strict=True):
+        here = others.nonzero()[0]
+        pairs = pairs + sign * kernel.before(_cells(kernel, merchant.take(here), packed.take(here)), others.take(here))
+    return _days(kernel, node) + pairs
 
 
 def _cells(kernel: Kernel, merchant: np.ndarray, packed: np.ndarray) -> np.ndarray:

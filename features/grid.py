@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from features.cells import FEW_CELLS
+from features.kernel import Room
 from features.program import Plan, Program
 
 
@@ -22,9 +23,9 @@ class Grid:
     places: Mapping[str, int]
 
     @classmethod
-    def of(cls, plan: Plan, shape: tuple[int, int]) -> Grid:
+    def of(cls, plan: Plan, shape: tuple[int, int], room: Room | None = None) -> Grid:
         """A grid for all columns of a plan, not filled yet."""
-        return cls(np.empty((len(plan.numbers), *shape), np.float32), {name: place for place, name in enumerate(plan.numbers)})
+        return cls((room or Room(np.float32)).of(len(plan.numbers), *shape), {name: place for place, name in enumerate(plan.numbers)})
 
     def __len__(self) -> int:
         return int(self.numbers.shape[2])

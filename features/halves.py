@@ -46,7 +46,7 @@ def alternately(parts: Sequence[Part], answer: Callable[[Part], Answer], size: i
 
     Parameters
     ----------
-    answer : arrays of a part; they are to be used before the next part is asked for.
+    answer : arrays of a part.
     size : bytes that the largest answer takes.
     """
     if len(parts) < 2 or not can_share():
@@ -77,10 +77,10 @@ def _answer(parts: Sequence[Part], answer: Callable[[Part], Answer], room: np.nd
 
 
 def _received(room: np.ndarray, here: Connection) -> Answer | None:
-    """The child's next answer, or None when it is no more."""
+    """A copy of the child's next answer, or None when it is no more."""
     try:
         here.send("next")
         head = here.recv()
     except (EOFError, OSError):
         return None
-    return [np.frombuffer(room, dtype, int(np.prod(shape)), begin).reshape(shape) for begin, dtype, shape in head]
+    return [np.frombuffer(room, dtype, int(np.prod(shape)), begin).reshape(shape).copy() for begin, dtype, shape in head]

@@ -6,6 +6,7 @@ operation at once, so that a single merchant costs some dozen array operations.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,19 +24,34 @@ Meaning = Callable[[Kernel, Group, np.ndarray], None]
 """Computes the leaves of a group, into (leaves, cutoffs, merchants)."""
 
 
-def run(kernel: Kernel, program: Program, given: Given | None = None) -> np.ndarray:
+class Room:
+    """Memory that is used again from block to block: to be given fresh pages would take as long as the arithmetic in them."""
+
+    def __init__(self, dtype: type[np.floating[Any]]) -> None:
+        self._flat = np.empty(0, dtype)
+
+    def of(self, *shape: int) -> np.ndarray:
+        """An array of any content, until the next one is asked for."""
+        size = math.prod(shape)
+        if len(self._flat) < size:
+            self._flat = np.empty(size, self._flat.dtype)
+        return self._flat[:size].reshape(shape)
+
+
+def run(kernel: Kernel, program: Program, given: Given | None = None, room: Room | None = None) -> np.ndarray:
     """Compute a program.
 
     Parameters
     ----------
     given : values of leaves, by place, that are not to be computed.
+    room : where the values are to stand.
 
     Returns
     -------
     The values (steps, cutoffs, merchants), by place.
     """
     kernel.ages = program.ages
-    values = np.empty((len(program.steps), len(kernel.cutoffs), kernel.merchants))
+    values = (room or Room(np.float64)).of(len(program.steps), len(kernel.cutoffs), kernel.merchants)
     for group in program.groups:
         out = values[group.first : group.last]
         if given is not None and group.first in given:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from features.cells import Kernel
+from features.cutoffs import Cutoff, day_date, day_number
 from features.declare import Feature, available, catalogue
 from features.engines import DuckEngine
 from features.errors import UsageRefused, did_you_mean
@@ -24,7 +25,7 @@ from features.grid import Grid, framed
 from features.halves import alternately
 from features.holdings import Holdings
 from features.inline import Context, snapshot_of_rows
-from features.kernel import run
+from features.kernel import Room, run
 from features.peers import PeerTables, compared, tables_at
 from features.program import Plan, base_of
 from features.settings import Settings
@@ -34,28 +35,8 @@ from features.verbs import Measure
 
 BLOCKS = 4
 """Blocks of merchants in a part."""
-Cutoff = date | str | pd.Timestamp | np.datetime64 | int
-
 Blocks = list[tuple[int, int]]
 """Ranges of merchants."""
-
-
-def day_number(cutoff: Cutoff) -> int:
-    """Days from 1970-01-01 to a cutoff, which is the midnight at the start of a day in the platform's time zone."""
-    if isinstance(cutoff, int | np.integer):
-        return int(cutoff)
-    try:
-        moment = pd.Timestamp(cutoff)
-    except ValueError:
-        raise UsageRefused(f"cutoff {cutoff!r} is not a date; write it as 2026-06-01.") from None
-    if moment != moment.normalize() or moment is pd.NaT:
-        raise UsageRefused(f"cutoff {cutoff} is not a midnight; give a date like {moment:%Y-%m-%d}.")
-    return (moment.tz_localize(None) - pd.Timestamp(0)).days
-
-
-def day_date(day: int) -> pd.Timestamp:
-    """The date of a day number."""
-    return pd.Timestamp(int(day), unit="D")
 
 
 @dataclass(repr=False)
@@ -132,12 +113,14 @@ class Market:
         days, names = np.unique([day_number(cutoff) for cutoff in cutoffs]), self._names(only)
         present, grid = self._grid(days, names, None)
         merchant, slot = np.nonzero(present.T)
-        return self._framed(merchant, days[slot], grid.cells(merchant, slot, names), names)
+        return self._framed(merchant, slot, days, grid.cells(merchant, slot, names), names)
 
-    def _framed(self, merchant: np.ndarray, day: np.ndarray, cells: np.ndarray, names: tuple[str, ...]) -> pd.DataFrame:
-        moment = pd.to_datetime(day, unit="D")
-        index = pd.MultiIndex.from_arrays([self.held.ids[merchant], moment], names=["merchant_id", "cutoff"])
-        return framed(cells, self._texts(self._plan(names), merchant, day), names, index)
+    def _framed(self, merchant: np.ndarray, slot: np.ndarray, days: np.ndarray, cells: np.ndarray, names: tuple[str, ...]) -> pd.DataFrame:
+        first, last = (int(merchant[0]), int(merchant[-1]) + 1) if len(merchant) else (0, 0)
+        levels = [pd.Index(self.held.ids[first:last], dtype=object), pd.to_datetime(days, unit="D")]
+        places: list[Any] = [merchant - first, slot]
+        index = pd.MultiIndex(levels, places, names=["merchant_id", "cutoff"], verify_integrity=False)
+        return framed(cells, self._texts(self._plan(names), merchant, days.take(slot)), names, index)
 
     def parts(self, cutoffs: Iterable[Cutoff], only: Iterable[str] | None = None) -> Iterator[pd.DataFrame]:
         """`snapshots` in parts of some thousand merchants each, so that memory does not grow with the number of merchants."""
@@ -148,16 +131,18 @@ class Market:
         blocks = self.held.blocks(plan, len(days))
         parts = [blocks[start : start + BLOCKS] for start in range(0, len(blocks), BLOCKS)]
 
+        rooms = Room(np.float64), Room(np.float32)
+
         def answer(part: Blocks) -> tuple[np.ndarray, ...]:
             first, last = part[0][0], part[-1][1]
-            present, grid = self._own(days, plan, part)
-            self._among_peers(days, plan, grid, np.arange(first, last))
+            present, grid = self._own(days, plan, part, *rooms)
+            self._among_peers(days, plan, grid, np.arange(first, last), rooms[0])
             merchant, slot = np.nonzero(present.T)
-            return first + merchant, days[slot], grid.cells(merchant, slot, names)
+            return first + merchant, slot, grid.cells(merchant, slot, names)
 
         largest = max((part[-1][1] - part[0][0] for part in parts), default=0) * len(days)
-        for merchant, day, cells in alternately(parts, answer, largest * (16 + 4 * len(plan.numbers))):
-            yield self._framed(merchant, day, cells.copy(), names)
+        for merchant, slot, cells in alternately(parts, answer, largest * (16 + 4 * len(plan.numbers))):
+            yield self._framed(merchant, slot, days, cells, names)
 
     def snapshot_of(self, cutoff: Cutoff, events: Mapping[str, Rows], profile: Mapping[str, Any], known: Cutoff | None = None) -> pd.DataFrame:
         """The snapshot of a merchant that the source does not hold, from its events: equal to what a batch would give it.
@@ -236,17 +221,20 @@ class Market:
         self._among_peers(days, plan, grid, self._everyone if codes is None else codes)
         return present, grid
 
-    def _own(self, days: np.ndarray, plan: Plan, chosen: Blocks | None) -> tuple[np.ndarray, Grid]:
+    def _own(
+        self, days: np.ndarray, plan: Plan, chosen: Blocks | None, values: Room | None = None, numbers: Room | None = None
+    ) -> tuple[np.ndarray, Grid]:
         """What a merchant's own events and attributes decide, block by block."""
         self.held.keep(plan)
         blocks = self.held.blocks(plan, len(days)) if chosen is None else chosen
         shape = (len(days), sum(high - low for low, high in blocks))
-        present, grid = np.zeros(shape, bool), Grid.of(plan, shape)
+        present, grid = np.zeros(shape, bool), Grid.of(plan, shape, numbers)
+        values = values or Room(np.float64)
         done = 0
         for low, high in blocks:
             rows = slice(done, done := done + high - low)
             kernel = self.held.kernel(low, high, days, plan)
-            grid.fill(rows, run(kernel, plan.own), plan.own)
+            grid.fill(rows, run(kernel, plan.own, room=values), plan.own)
             joined = np.maximum(kernel.known, self.held.joined[low:high]) < days[:, None]
             present[:, rows] = joined | kernel.has_events("orders")
         return present, grid
@@ -263,8 +251,7 @@ class Market:
             return present, grid.numbers
 
         size = max((part[-1][1] - part[0][0] for part in parts), default=0) * len(days) * (1 + 4 * len(plan.numbers))
-        found = [[one.copy() for one in arrays] for arrays in alternately(parts, answer, size)]
-        present, numbers = (np.concatenate(both, axis=-1) for both in zip(*found, strict=True))
+        present, numbers = (np.concatenate(both, axis=-1) for both in zip(*alternately(parts, answer, size), strict=True))
         return present, Grid(numbers, Grid.of(plan, (0, 0)).places)
 
     def _texts(self, plan: Plan, merchant: np.ndarray, day: np.ndarray) -> dict[str, np.ndarray]:
@@ -272,7 +259,7 @@ class Market:
         known = self.held.known[merchant] < day
         return {name: np.where(known, self.held.attributes[source][merchant], np.array(None)) for name, source in plan.texts.items()}
 
-    def _among_peers(self, days: np.ndarray, plan: Plan, grid: Grid, codes: np.ndarray) -> None:
+    def _among_peers(self, days: np.ndarray, plan: Plan, grid: Grid, codes: np.ndarray, room: Room | None = None) -> None:
         """What only the comparison with peers decides, of the merchants `codes`; from the finished columns of the first pass."""
         if not plan.second:
             return
@@ -286,7 +273,7 @@ class Market:
             given[place] = np.array([compared(node, tables[slot], mine[slot], member[node.by][slot], codes) for slot in range(len(days))])
         given |= {place: own[name] for name, place in plan.ref_places}
         nothing = Kernel(len(grid), days, {}, {}, {}, np.zeros(len(grid)))
-        grid.fill(slice(None), run(nothing, plan.among_peers, given), plan.among_peers)
+        grid.fill(slice(None), run(nothing, plan.among_peers, given, room), plan.among_peers)
 
     def _keep_peers(self, days: np.ndarray, plan: Plan, done: tuple[np.ndarray, Grid] | None) -> None:
         """Make the peers' tables of cutoffs that are not kept yet; of kept cutoffs nothing is computed again."""

@@ -23,7 +23,8 @@ import tempfile
 from pathlib import Path
 
 from features.simulate import simulate
-from features.snapshot import Market, day_date
+from features.cutoffs import day_date
+from features.snapshot import Market
 
 scratch = tempfile.TemporaryDirectory()
 folder = Path(scratch.name)

@@ -24,7 +24,8 @@ from pathlib import Path
 import pandas as pd
 
 from features.simulate import simulate
-from features.snapshot import Market, day_date
+from features.cutoffs import day_date
+from features.snapshot import Market
 
 scratch = tempfile.TemporaryDirectory()
 market = Market.open(simulate(Path(scratch.name) / "market", merchants=300, seed=11))

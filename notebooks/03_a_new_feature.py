@@ -46,7 +46,8 @@ import tempfile
 from pathlib import Path
 
 from features.simulate import simulate
-from features.snapshot import Market, day_date
+from features.cutoffs import day_date
+from features.snapshot import Market
 
 scratch = tempfile.TemporaryDirectory()
 market = Market.open(simulate(Path(scratch.name) / "market", merchants=400, seed=5))

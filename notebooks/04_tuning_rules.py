@@ -26,7 +26,8 @@ from pathlib import Path
 import pandas as pd
 
 from features.simulate import simulate
-from features.snapshot import Market, day_date, day_number
+from features.cutoffs import day_date, day_number
+from features.snapshot import Market
 
 scratch = tempfile.TemporaryDirectory()
 folder = Path(scratch.name)

@@ -13,11 +13,12 @@ import pandas as pd
 import typer
 
 from features import shell
+from features.cutoffs import day_date, day_number
 from features.errors import DataRefused, Refused, UsageRefused, did_you_mean
 from features.overview import longest_pause
 from features.settings import Settings, read_settings
 from features.shell import AsJson, Config
-from features.snapshot import Market, day_date, day_number
+from features.snapshot import Market
 from serving.access.binding import access_of, when_made
 from serving.benchmark_commands import benchmarks
 from serving.chains import at_risk_by_chain, growth_by_chain

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from features.cutoffs import day_date
 from features.drift import ALARM, WARN
 from features.overview import WEEK, longest_pause, weekly_rows
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from serving.matured import Matured
 from serving.run import Run
 

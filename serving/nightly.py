@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from features.cutoffs import day_date, day_number
 from features.settings import Webhooks
-from features.snapshot import Market, day_date, day_number
+from features.snapshot import Market
 from serving.ledger import Entry, Ledger
 from serving.memory import recalled
 from serving.movement import run_before

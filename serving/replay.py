@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.cutoffs import Cutoff, day_date, day_number
 from features.errors import DataRefused
-from features.snapshot import Cutoff, Market, day_date, day_number
+from features.snapshot import Market
 from serving.ledger import Ledger
 from serving.nightly import run_once
 from serving.outcomes import settled

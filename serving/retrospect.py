@@ -18,7 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from features.snapshot import Market, day_number
+from features.cutoffs import day_number
+from features.snapshot import Market
 from serving.ledger import Ledger
 from serving.retrospect_causes import EVIDENCE, WORDS, causes_of, sure
 from serving.retrospect_days import PAST, Tables, date_text, kinds_of_leaving

@@ -9,17 +9,20 @@ from typing import Any
 import pandas as pd
 
 from features.contacts import ticket_topics
+from features.cutoffs import day_date
 from features.declare import Feature
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from features.verbs import Column, Events, volatility
 
 NOW, SKIP, BEFORE = 42, 84, 182
 """The last six weeks, against the half-year that ended twelve weeks ago: what grows for weeks is not yet in it."""
+LATE = SKIP
+"""All twelve weeks, for what needs more orders to be seen than six weeks have."""
 WEEK, YEAR, AHEAD, SEASON = 7, 365, 56, 140
 PEERS, SELLING = 1000, 5
 """Of how many others in each part of the market usual changes are learnt, and how many orders make one worth learning from."""
 AMONG = ("industry", "region")
-COMPARED = ("orders_now", "orders_before", "year", "ahead", "season")
+COMPARED = ("orders_now", "orders_late", "orders_before", "year", "ahead", "season")
 ABOUT = {
     "fees": ("fee", "price", "pricing", "commission", "billing", "cost", "subsid", "费", "佣", "价", "补贴"),
     "rival": ("rival", "competitor", "migrat", "switch", "竞", "对手", "迁移"),
@@ -59,6 +62,7 @@ def _sold() -> Needed:
         "quiet": (one, orders.days_since_last(), None),
         "age": (one, orders.days_since_first(), None),
         "orders_now": (one, now.count(), None),
+        "orders_late": (one, orders.last(LATE).count(), None),
         "orders_before": (one, before.count(), None),
         "bursts": (one, volatility(weekly), None),
         "gmv_now": (one, now.total("amount"), None),

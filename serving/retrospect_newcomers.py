@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.cutoffs import day_date
 from features.declare import Feature
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from features.verbs import Column, Events
 from serving.retrospect_days import date_text
 from serving.retrospect_past import Lost

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import select
 
-from features.snapshot import Market, day_date
+from features.cutoffs import day_date
+from features.snapshot import Market
 from serving.ledger import Ledger
 from serving.ledger.bulk import read
 from serving.ledger.schema import dispositions, runs, scores, warnings

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from features.snapshot import day_date
+from features.cutoffs import day_date
 from serving.durable import digest, read_manifest
 from serving.reasons import reasons
 from serving.retrospect_days import Told

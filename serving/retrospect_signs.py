@@ -19,15 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from serving.retrospect_evidence import AHEAD, AMONG, BEFORE, NOW, SEASON, WEEK, YEAR
+from serving.retrospect_evidence import AHEAD, AMONG, BEFORE, LATE, NOW, SEASON, WEEK, YEAR
 from serving.retrospect_weighing import FOR, Facts, Frame, Moves, Numbers, Reading, Sign, surge
 
 CLOSED = "business closed"
 FEW_ORDERS = 5
 RECENT = 90
 """Days in which a cancelled contract belongs to this leaving."""
-EVEN_CHANCE, FEW_TO_ONE = 1.0, 0.7
-"""Most that a sign may weigh which many others share: e to one, and two to one."""
+EVEN_CHANCE = 1.0
+"""Most that a sign may weigh which many others share: e to one."""
+SEEN, SEEN_CANCELLED, WITH_REASON = 7, 3, 6 / 7
+"""What is thought of cancelling before anything is known: of seven who left, six had a reason, and half of those cancelled."""
 Read = Callable[[Frame], Reading]
 SIGNS: dict[str, Sign] = {}
 
@@ -113,11 +115,8 @@ def campaign(f: Frame) -> Facts:
 
 @sign("rival", plain=float(np.log(2)), en="its orders fell by {value:.0%} against its industry's and region's", zh="订单相对同行业、同地区下降{value:.0%}")
 def fall(f: Frame) -> Moves:
-    """Half would be plain. Its own weeks before say how wild six weeks can be by chance."""
-    expected = f["orders_before"] * NOW / BEFORE * np.exp(_among(f))
-    moved = np.log((expected + 0.5) / (f["orders_now"] + 0.5))
-    error = np.sqrt(f["bursts"] ** 2 * (WEEK / NOW + WEEK / BEFORE) + 1 / (expected + 0.5))
-    return Moves(1 - np.exp(-moved), np.where(f["orders_before"] >= FEW_ORDERS, moved, np.nan), error)
+    """Half would be plain."""
+    return _fallen(f, "orders_now", NOW)
 
 
 @sign("rival", plain=0.4, usual=0.5, en="it used {value:.0%} fewer functions than before", zh="使用的功能减少{value:.0%}")
@@ -171,11 +170,17 @@ def turn(f: Frame) -> Moves:
     return Moves(1 - coming / now, np.where(f["reach"] >= YEAR, np.log(now / coming), np.nan))
 
 
-@sign(CLOSED, most=FEW_TO_ONE, least=-FOR, en="its contract ran on for {value:.0f} days and nobody cancelled it", zh="合同还有{value:.0f}天到期，无人取消")
+@sign(CLOSED, most=EVEN_CHANCE, least=-FOR, en="its contract ran on for {value:.0f} days and nobody cancelled it", zh="合同还有{value:.0f}天到期，无人取消")
 def contract(f: Frame) -> Facts:
-    """Who leaves for a reason tends to cancel, and who closes does not think of it: a cancelled one all but excludes closing."""
-    is_running = np.where(f["contract_days_left"] > 0, FEW_TO_ONE, 0)
-    return Facts(f["contract_days_left"], np.where(f["cancelled"] <= RECENT, -FOR, is_running))
+    """Who closes does not think of cancelling, so a cancelled contract all but excludes it. That one runs on says the more, the more of the
+    others who left did cancel; nothing where nobody ever does.
+    """
+    is_cancelled = f["cancelled"] <= RECENT
+    is_running = (f["contract_days_left"] > 0) & ~is_cancelled
+    others = is_cancelled.sum() + is_running.sum() - 1
+    share = (is_cancelled.sum() + SEEN_CANCELLED) / ((others + SEEN) * WITH_REASON)
+    speaks_for = -np.log(1 - min(share, 1 - np.exp(-FOR)))
+    return Facts(f["contract_days_left"], np.where(is_cancelled, -FOR, np.where(is_running, speaks_for, 0)))
 
 
 @sign(CLOSED, en="{value:.0f} more stores of its chain stopped in the same weeks", zh="同一连锁另有{value:.0f}家门店同期停售")
@@ -193,13 +198,13 @@ def chain(f: Frame) -> Facts:
     zh="直到最后一单，销售一直正常",
 )
 def held(f: Frame) -> Reading:
-    """The contrary of a fall."""
-    return fall(f)
+    """The contrary of a fall, over twelve weeks: that nothing changed takes more orders to see than that something did."""
+    return _fallen(f, "orders_late", LATE)
 
 
-@sign(CLOSED, plain=0.4, usual=0.5, most=EVEN_CHANCE, is_contrary=True, en="its people used the platform as ever", zh="平台使用一直正常")
+@sign(CLOSED, plain=0.4, usual=0.5, most=EVEN_CHANCE, least=0, is_contrary=True, en="its people used the platform as ever", zh="平台使用一直正常")
 def present(f: Frame) -> Reading:
-    """The contrary of using fewer functions."""
+    """The contrary of using fewer functions, which itself speaks for a rival and need not speak against closing once more."""
     return functions(f)
 
 
@@ -208,10 +213,18 @@ def _two(now: Numbers, before: Numbers) -> Numbers:
     return np.sqrt(1 / now + 1 / before)
 
 
-def _among(f: Frame) -> Numbers:
+def _fallen(f: Frame, name: str, days: int) -> Moves:
+    """How far the orders of the last days fell. Its own weeks before say how wild they can be by chance."""
+    expected = f["orders_before"] * days / BEFORE * np.exp(_among(f, name, days))
+    moved = np.log((expected + 0.5) / (f[name] + 0.5))
+    error = np.sqrt(f["bursts"] ** 2 * (WEEK / days + WEEK / BEFORE) + 1 / (expected + 0.5))
+    return Moves(1 - np.exp(-moved), np.where(f["orders_before"] >= FEW_ORDERS, moved, np.nan), error)
+
+
+def _among(f: Frame, name: str, days: int) -> Numbers:
     """How much more (in logs) the merchant's industry and its region sell now than before; what the whole market does is in both, and counts once."""
 
     def grown(group: str) -> Numbers:
-        return np.log((f[f"{group}_orders_now"] / NOW + 1e-9) / (f[f"{group}_orders_before"] / BEFORE + 1e-9))
+        return np.log((f[f"{group}_{name}"] / days + 1e-9) / (f[f"{group}_orders_before"] / BEFORE + 1e-9))
 
     return grown(AMONG[0]) + grown(AMONG[1]) - grown("market")

@@ -12,11 +12,12 @@ import pandas as pd
 import typer
 
 from features import shell
+from features.cutoffs import day_date
 from features.declare import catalogue
 from features.errors import DataRefused, Refused, UsageRefused
 from features.settings import Settings, read_settings
 from features.shell import AsJson
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from features.tables import ATTRIBUTES
 from serving.rules import Rules, read_rules, setting_values
 from serving.rules.check import counted, dead

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.cutoffs import day_date, day_number
 from features.drift import drift
 from features.errors import DataRefused
 from features.sheet import Frame, column
-from features.snapshot import Market, day_date, day_number
+from features.snapshot import Market
 from serving.benchmarks import traits_of
 from serving.calls import call_list, growth_list, worth_acting
 from serving.ledger import Entry

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.cutoffs import Cutoff
 from features.declare import Feature
-from features.snapshot import Cutoff, Market
+from features.snapshot import Market
 from features.verbs import Events
 from serving.run import Run
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from features.activation import Activation, without_order
-from features.snapshot import Market, day_number
+from features.cutoffs import day_number
+from features.snapshot import Market
 from training.churn import fit_linear
 from training.labels import ACTIVATION_DAYS, labels
 

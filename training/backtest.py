@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from features.btyd import NEEDS
+from features.cutoffs import day_date
 from features.errors import UsageRefused
 from features.model import SCORES, Model
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from training.activation import fit_activation
 from training.churn import Now
 from training.dataset import Dataset, cohort_snapshots, in_cohort, labelled, refuse_empty

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from features.cutoffs import day_date
 from features.settings import Settings
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 
 Grade = Callable[[pd.DataFrame, Settings], pd.DataFrame]
 """From a snapshot joined with scores to `tier` and `stage`; the rules of serving."""

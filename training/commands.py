@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from features import shell
+from features.cutoffs import day_date, day_number
 from features.errors import DataRefused, GateRefused, UsageRefused
 from features.overview import profile
 from features.settings import read_settings
 from features.shell import AsJson, Config
-from features.snapshot import Market, day_date, day_number
+from features.snapshot import Market
 from features.whole import write_together
 from training.backtested import Grade, backtest_text
 

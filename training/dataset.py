@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from features.cutoffs import day_date
 from features.errors import DataRefused
 from features.settings import Settings
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from training.labels import labels
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from features.cutoffs import day_date
 from features.errors import UsageRefused
 from features.settings import Settings
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from features.tables import SCALE
 from features.tiles import Tiles
 from features.verbs import Measure

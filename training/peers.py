@@ -20,8 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from features.btyd import NEEDS, History
+from features.cutoffs import day_date
 from features.settings import Settings
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from training.btyd import fit_bg_nbd, fit_gamma_gamma
 from training.dataset import Dataset
 

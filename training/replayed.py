@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from features.cutoffs import day_date
 from features.errors import DataRefused, UsageRefused
 from features.model import Model
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from training.backtest import trained
 from training.dataset import cohort_snapshots
 from training.labels import window_end

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from features.cutoffs import day_date, day_number
 from features.errors import DataRefused
 from features.settings import Settings
-from features.snapshot import Market, day_date, day_number
+from features.snapshot import Market
 from training.labels import window_end
 
 HISTORY_DAYS = 56

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.cutoffs import day_date
 from features.errors import DataRefused, UsageRefused
 from features.model import Model
 from features.settings import Settings
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from training import bundle, duel, tracking
 from training.backtest import Progress, judged_and_trained
 from training.card import model_card

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from features.contacts import leads_before, roles_before
+from features.cutoffs import day_date, day_number
 from features.declare import Feature
-from features.snapshot import Market, day_date, day_number
+from features.snapshot import Market
 from features.verbs import Events
 
 MERCHANTS, LEADS = "portfolio", "leads"

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
+from features.cutoffs import day_date, day_number
 from features.model import Model
-from features.snapshot import Market, day_date, day_number
+from features.snapshot import Market
 from features.trees import Array, Encoding, log_odds, logistic
 from training import metrics
 from training.backtest import backtest

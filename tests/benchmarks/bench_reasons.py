@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.cutoffs import day_number
 from features.declare import catalogue
-from features.snapshot import Market, day_number
+from features.snapshot import Market
 from features.trees import log_odds
 from serving.reasons import reasons
 from serving.reasons.groups import groups_of

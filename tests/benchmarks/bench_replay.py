@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.cutoffs import day_number
 from features.simulate import simulate
-from features.snapshot import Market, day_number
+from features.snapshot import Market
 from serving.replay import Replayed
 from serving.replay_commands import left, replayed, write
 from serving.replay_report import RUN_IN, UPPER, stayers, with_tier

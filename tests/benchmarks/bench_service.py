@@ -36,9 +36,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "serving")]
 from bench_page import AT_RISK  # noqa: E402
 from other_servers import bare, fastapi, mlflow_models  # noqa: E402
 
+from features.cutoffs import day_date  # noqa: E402
 from features.settings import read_settings  # noqa: E402
 from features.simulate import simulate  # noqa: E402
-from features.snapshot import Market, day_date  # noqa: E402
+from features.snapshot import Market  # noqa: E402
 from serving.champion import champion_pointer  # noqa: E402
 from serving.durable import MANIFEST, manifest_of  # noqa: E402
 from serving.ledger import Ledger  # noqa: E402

@@ -17,10 +17,11 @@ from markets import as_known_at, leaks, opened, same
 from oracle import Oracle, agrees, day_number
 from random_market import Tables
 
+from features.cutoffs import day_date
 from features.declare import catalogue
 from features.engines import DuckEngine
 from features.holdings import Holdings
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from features.source import Source
 from features.tables import ATTRIBUTES, STREAMS
 

@@ -16,11 +16,12 @@ from sent_market import bodies
 
 from features.activation import Activation
 from features.churn_model import Linear
+from features.cutoffs import day_date
 from features.inline import Context
 from features.model import Model
 from features.sent import Merchant, moment, snapshot_of_sent
 from features.simulate import simulate
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from serving.api.published import Published
 from serving.api.schemas_predict import PREDICT
 from serving.durable import MANIFEST, manifest_of

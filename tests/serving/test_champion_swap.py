@@ -18,9 +18,10 @@ import pytest
 from live import Server, served
 from sent_market import bodies
 
+from features.cutoffs import day_date
 from features.model import SCORES, Model
 from features.simulate import simulate
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from serving.champion import POINTER
 from serving.durable import MANIFEST, manifest_of, replace_file
 from serving.rules import Rules

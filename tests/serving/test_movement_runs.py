@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.cutoffs import day_date
 from features.simulate import simulate
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from serving.champion import load_bundle
 from serving.movement import PARTS, POINTS
 from serving.rules import parse_rules, read_rules, setting_values

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from features.contacts import leads_before, roles_before
+from features.cutoffs import day_number
 from features.simulate import simulate
-from features.snapshot import Market, day_number
+from features.snapshot import Market
 from serving.portfolio.facts import last_month, portfolio_tables
 
 CUTOFF = date(2025, 9, 15)

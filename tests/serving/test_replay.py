@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 import keepwell
+from features.cutoffs import day_date, day_number
 from features.errors import DataRefused, UsageRefused
 from features.simulate import simulate
-from features.snapshot import Market, day_date, day_number
+from features.snapshot import Market
 from serving.replay import Past, Replayed, replay
 from serving.replay_commands import left
 from serving.replay_report import by_chance, caught, measured, repeats, stayers, steadiness

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.cutoffs import day_date, day_number
 from features.simulate import simulate
-from features.snapshot import Market, day_date, day_number
+from features.snapshot import Market
 from serving.ledger import Ledger
 from serving.replay_commands import replayed
 from serving.rules import read_rules

@@ -18,12 +18,14 @@ from serving.retrospect_weighing import AGAINST, FOR, Facts, Frame, Moves, Sign,
 from serving.retrospect_words import DAY, WORDS, on_a_day, told
 
 CALM = {"age": 900.0, "reach": 900.0, "year": 400.0, "ahead": 60.0, "year_ago": 60.0, "season": 150.0, "bursts": 0.4}
-CALM |= {"orders_now": 45.0, "orders_before": 195.0, "gmv_now": 1350.0, "gmv_before": 5850.0, "subsidy_now": 0.03, "subsidy_before": 0.03}
+CALM |= {"orders_now": 45.0, "orders_late": 90.0, "orders_before": 195.0}
+CALM |= {"gmv_now": 1350.0, "gmv_before": 5850.0, "subsidy_now": 0.03, "subsidy_before": 0.03}
 CALM |= {"lines_now": 2.0, "lines_before": 2.0, "tickets_now": 0.0, "tickets_before": 2.0, "effort_now": math.nan, "resolved_now": 0.0}
 CALM |= {"late_now": 0.05, "late_before": 0.05, "delivered_now": 45.0, "delivered_before": 195.0, "rating_now": 4.3, "rating_before": 4.3}
 CALM |= {"reviews_now": 8.0, "reviews_before": 30.0, "refunds_now": 0.02, "refunds_before": 0.02, "logins_now": 20.0, "logins_before": 90.0}
 CALM |= {"functions_now": 6.0, "functions_before": 6.0, "contract_days_left": 100.0, "cancelled": math.nan, "campaign_share_90d": 0.0}
-CALM |= {f"{group}_{name}": value for group in ("industry", "region", "market") for name, value in (("orders_now", 4500.0), ("orders_before", 19500.0))}
+ORDERS = (("orders_now", 4500.0), ("orders_late", 9000.0), ("orders_before", 19500.0))
+CALM |= {f"{group}_{name}": value for group in ("industry", "region", "market") for name, value in ORDERS}
 CALM |= {"industry_year": 40000.0, "industry_season": 15000.0, "industry_ahead": 6000.0, "days_since_campaign_end": math.nan}
 TOPICS = {"about_fees": 0.0, "about_fees_before": 0.0, "about_rival": 0.0, "about_rival_before": 0.0, "chain_stopped": 0.0}
 
@@ -32,6 +34,7 @@ def peers(number: int = 200, wild: float = 1.0) -> pd.DataFrame:
     """Others, whose numbers go up and down a little, or as much more as the market is wild."""
     rng = np.random.default_rng(1)
     frame = pd.DataFrame([CALM] * number)
+    frame["orders_late"] *= np.exp(rng.normal(0, 0.1 * wild, number))
     for name, spread in (("orders_now", 0.15), ("gmv_now", 0.2), ("subsidy_now", 0.3), ("late_now", 0.5), ("refunds_now", 0.5), ("lines_now", 0.1)):
         frame[name] *= np.exp(rng.normal(0, spread * wild, number))
     frame["rating_now"] += rng.normal(0, 0.2 * wild, number)
@@ -109,6 +112,27 @@ def test_a_cancelled_contract_excludes_closing_and_an_open_one_speaks_for_it() -
     assert named()["evidence_en"][-1].startswith("its contract ran on for 100 days")
 
 
+def test_a_contract_that_runs_on_says_the_more_the_more_of_the_others_cancel() -> None:
+    def weight(cancelled: int, kept: int) -> float:
+        frame = pd.DataFrame({"contract_days_left": 100.0, "cancelled": [math.nan] * (1 + kept) + [10.0] * cancelled})
+        return float(weighed(SIGNS["contract"], Frame(frame), Frame(frame)).weight[0])
+
+    assert weight(0, 0) == pytest.approx(math.log(2)), "as if half did, where nothing is known"
+    assert weight(60, 40) > weight(40, 60) > weight(10, 90) > weight(0, 100) > 0
+    assert weight(0, 500) < 0.01, "nobody ever cancels here"
+
+
+def test_fewer_functions_speak_for_a_rival_but_not_once_more_against_closing() -> None:
+    few = named(functions_now=2.0)
+    assert few["rival"] > named()["rival"] + 1
+    frame = Frame(pd.DataFrame([CALM | {"functions_now": 2.0}]))
+    assert weighed(SIGNS["present"], frame, Frame(peers())).weight.tolist() == [0.0]
+
+
+def test_who_sold_less_for_three_months_did_not_sell_as_ever() -> None:
+    assert named(orders_late=30.0)["business closed"] < named()["business closed"] - 1
+
+
 def test_who_still_sells_has_not_closed() -> None:
     assert named()["cause"] == "business closed" and named(without=("business closed",))["cause"] == "unknown"
 
@@ -168,7 +192,7 @@ def test_every_sign_has_words_in_both_languages_and_known_causes(one: Sign) -> N
     assert set(one.causes) <= set(CAUSES) - {"unknown"}
     assert re.search("[一-鿿]", one.zh) and not re.search("[一-鿿]", one.en)
     assert places(one.en) == places(one.zh) <= {"value"}
-    assert one.plain > 0 and one.usual > 0 and one.least < 0 < one.most
+    assert one.plain > 0 and one.usual > 0 and one.least <= 0 < one.most
 
 
 def places(text: str) -> set[str]:

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from features.cutoffs import day_number
 from features.errors import UsageRefused
-from features.snapshot import day_number
 from serving.rule_commands import past_weeks, preview_text, rules
 from serving.rules import parse_rules, read_rules
 from serving.rules.check import counted, dead

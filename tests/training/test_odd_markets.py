@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.cutoffs import day_date
 from features.errors import DataRefused
 from features.simulate import simulate
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from tests.training.test_peers import MERCHANTS, past, slice_of  # noqa: F401
 from tests.training.test_report import context_of
 from training import profit

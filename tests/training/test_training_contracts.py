@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from features.cutoffs import day_date, day_number
 from features.errors import DataRefused, UsageRefused
 from features.model import RISKS, SCORES, Model, encoded, logistic
 from features.settings import Churn, Growth, Settings, Timeline
 from features.simulate import simulate
-from features.snapshot import Market, day_date, day_number
+from features.snapshot import Market
 from training.backtest import backtest, trained
 from training.calibrate import FOLDS, folds, platt
 from training.dataset import Dataset, cohort_snapshots, dataset

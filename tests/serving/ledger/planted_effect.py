@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from features.cutoffs import day_date
 from features.simulate import simulate
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from serving.holdout import HOLD, drawn
 from serving.outcomes import settled
 from serving.proof import joined, proof

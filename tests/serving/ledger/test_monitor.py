@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from test_nightly import stage
 
+from features.cutoffs import day_date
 from features.overview import longest_pause
 from features.simulate import simulate
-from features.snapshot import Market, day_date
+from features.snapshot import Market
 from serving.ledger import Ledger
 from serving.matured import Matured, calibration_error, matured, ranking
 from serving.monitor import Finding, freshness, monitored, worst

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.snapshot import day_date
+from features.cutoffs import day_date
 from serving.holdout import HOLD, drawn, held, strata
 from serving.ledger import Entry, Ledger
 from serving.ledger.acts import Disposition, record
