@@ -15,7 +15,6 @@ class Engine(Protocol):
 
     def columns(self, sql: str) -> Mapping[str, np.ndarray]:
         """The answer's columns by name; missing values masked."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
 A merchant may leave for a cause that never touched it (a small rest of the chance to leave has no trouble behind it), or so early in a trouble
 that nothing had changed yet. No look back can name such a cause. So a look back is judged on those whose signal is there: in the six weeks before
 the last order something moved by a plain amount *and* by more than chance alone would move it once in ten times. Of leavers planted for another
-cause, one in ten shows a signal so (ten markets); asking for more certainty leaves fewer and clearer look backs, of which more are named right.
-Nothing here knows how look backs reach their causes.
+cause, two to fourteen of a hundred show a signal of this one all the same (seeds 1 to 10). Nothing here knows how look backs reach their causes.
 
 * price: more subsidy in its orders, smaller baskets, tickets about fees, or most of its sales under a campaign that had just ended.
 * service: more late deliveries, more tickets, lower ratings.

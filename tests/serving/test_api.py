@@ -140,19 +140,19 @@ def test_events_belong_to_a_merchant(call: Call) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"merchant_ids": []}', b'{"merchant_ids": [7]}', b'{"merchant_ids": ["\\ud800"]}'])
 def test_a_body_that_is_not_understood_is_refused(call: Call, body: bytes) -> None:
-    problem(call("/v1/predict", "POST", content=body, headers={"content-type": "application/json"}), "invalid-request")
+    assert problem(call("/v1/predict", "POST", content=body, headers={"content-type": "application/json"}), "invalid-request")
 
 
 def test_a_body_of_another_type_or_size_is_refused(call: Call) -> None:
     for kind in ("application/vnd.bentoml+pickle", "text/plain"):
-        problem(call("/v1/predict", "POST", content=b"{}", headers={"content-type": kind}), "not-json")
+        assert problem(call("/v1/predict", "POST", content=b"{}", headers={"content-type": kind}), "not-json")
     large = b'{"merchant_ids": ["' + b"x" * (16 << 20) + b'"]}'
-    problem(call("/v1/predict", "POST", content=large, headers={"content-type": "application/json"}), "too-large")
+    assert problem(call("/v1/predict", "POST", content=large, headers={"content-type": "application/json"}), "too-large")
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "capacity=none", "lang=de", "tier=Q", "lang=zh&lang=en", "owner=Zed"])
 def test_a_wrong_parameter_is_refused(call: Call, query: str) -> None:
-    problem(call(f"/v1/at-risk?{query}"), "invalid-request")
+    assert problem(call(f"/v1/at-risk?{query}"), "invalid-request")
 
 
 def test_an_unknown_parameter_names_the_closest(call: Call) -> None:

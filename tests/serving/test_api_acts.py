@@ -125,13 +125,13 @@ def test_nan_is_refused(call: Call) -> None:
     headers = {"content-type": "application/json"}
     for number in (b"NaN", b"Infinity", b"1e999"):
         body = b'{"outcome": "resolved", "cost": ' + number + b"}"
-        problem(call("/v1/merchants/m001/dispositions", "POST", content=body, headers=headers), "invalid-request")
+        assert problem(call("/v1/merchants/m001/dispositions", "POST", content=body, headers=headers), "invalid-request")
 
 
 def test_an_unknown_merchant_is_told_nothing(call: Call) -> None:
     for path in ("dispositions", "snooze", "acknowledge", "assign"):
         body = {"dispositions": DEED, "snooze": {"until": "2026-02-01", "reason": "x"}, "assign": {"owner": "A"}}.get(path, {})
-        problem(post(call, f"/v1/merchants/nobody/{path}", body), "unknown-merchant")
+        assert problem(post(call, f"/v1/merchants/nobody/{path}", body), "unknown-merchant")
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 201, "a\tb"])

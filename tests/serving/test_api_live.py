@@ -184,7 +184,7 @@ def test_a_number_that_is_none_is_refused(call: Call) -> None:
     for number in ("NaN", "Infinity", "1e400"):
         row = f'{{"order_id": "1", "ordered_at": "2026-01-01", "amount": {number}}}'
         body = f'{{"merchants": [{{"merchant_id": "a", "events": {{"orders": [{row}]}}}}]}}'
-        problem(call("/v1/predict", "POST", content=body, headers={"content-type": "application/json"}), "invalid-request")
+        assert problem(call("/v1/predict", "POST", content=body, headers={"content-type": "application/json"}), "invalid-request")
 
 
 def test_another_champion_is_taken_over_and_a_damaged_one_is_not(lived: Lived, model: Model, golden: dict[str, Any], tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_cursor_of_a_run_that_is_gone_says_so(state: Path, scored: Scored, rul
     old = calls(Published(state))("/v1/at-risk?limit=2").json()
     publish(state, scored.header | {"model_version": "newer"}, scored.tables, rules.text)
     shutil.rmtree(state / "runs" / old["run_id"])
-    problem(calls(Published(state))(f"/v1/at-risk?limit=2&cursor={old['next_cursor']}"), "run-gone")
+    assert problem(calls(Published(state))(f"/v1/at-risk?limit=2&cursor={old['next_cursor']}"), "run-gone")
 
 
 def test_a_damaged_new_run_leaves_the_one_before_in_place(state: Path, scored: Scored, rules: Rules) -> None:

@@ -90,8 +90,8 @@ def load(address: str, expected: dict[str, tuple[str, str, float]], stop: Event)
     return seen, wrong
 
 
-def swapped(address: str, folder: Path, runs: list[Run], times: int) -> None:
-    """Runs swapped under load, each one waited for until it is served."""
+def swapped(address: str, folder: Path, runs: list[Run], times: int) -> Counter[str]:
+    """Runs swapped under load, each one waited for until it is served; returns how many answers told of each, none of them mixed."""
     expected = {run.run_id: (f"model{number}", run.cutoff, risk_of(number)) for number, run in enumerate(runs)}
     stop = Event()
     with ThreadPoolExecutor(CLIENTS) as pool, httpx.Client(base_url=address, trust_env=False, timeout=60) as http:
@@ -112,16 +112,17 @@ def swapped(address: str, folder: Path, runs: list[Run], times: int) -> None:
     results = [caller.result() for caller in callers]
     assert [wrong for _, some in results for wrong in some] == []
     seen = sum((counts for counts, _ in results), Counter())
-    assert set(seen) == set(expected) and sum(seen.values()) > 4 * times, seen
+    assert set(seen) == set(expected)
+    return seen
 
 
 def test_runs_are_swapped_under_load(server: Server, state: tuple[Path, list[Run]]) -> None:
-    swapped(server.address, *state, times=5)
+    assert swapped(server.address, *state, times=5).total() > 20
 
 
 @pytest.mark.slow
 def test_twenty_swaps_under_load(server: Server, state: tuple[Path, list[Run]]) -> None:
-    swapped(server.address, *state, times=20)
+    assert swapped(server.address, *state, times=20).total() > 80
 
 
 def test_a_damaged_run_is_refused_and_the_one_before_serves_on(server: Server, state: tuple[Path, list[Run]]) -> None:

@@ -49,9 +49,9 @@ def test_without_keys_a_proxy_is_not_this_machine(house: House, header: str) -> 
 
 def test_without_keys_another_name_or_address_is_not_this_machine(house: House) -> None:
     house.access.limits = Serve(allowed_hosts=["keepwell.example"])
-    refused(house.call("/v1/at-risk", base="https://keepwell.example"), 401, "unauthorized")
+    assert refused(house.call("/v1/at-risk", base="https://keepwell.example"), 401, "unauthorized")
     house.access.bound = "0.0.0.0"
-    refused(house.call("/v1/at-risk"), 401, "unauthorized")
+    assert refused(house.call("/v1/at-risk"), 401, "unauthorized")
 
 
 def test_with_a_key_it_is_asked_for_everywhere(house: House) -> None:
@@ -75,7 +75,7 @@ def test_anyone_may_ask_whether_it_is_well(house: House) -> None:
 def test_two_keys_at_once_are_none(house: House) -> None:
     key = house.key("ann")
     headers = [("Authorization", f"Bearer {key}"), ("Authorization", "Bearer kw_other")]
-    refused(house.call("/v1/at-risk", headers=headers), 401, "unauthorized")  # type: ignore[arg-type]
+    assert refused(house.call("/v1/at-risk", headers=headers), 401, "unauthorized")  # type: ignore[arg-type]
 
 
 def test_a_wrong_key_is_not_made_good_by_a_cookie(house: House) -> None:
@@ -95,7 +95,7 @@ def test_another_name_is_refused(house: House, host: str) -> None:
 
 
 def test_two_names_are_refused(house: House) -> None:
-    refused(house.call("/v1/at-risk", headers=[("Host", "localhost"), ("Host", "evil.example")]), 421, "wrong-host")  # type: ignore[arg-type]
+    assert refused(house.call("/v1/at-risk", headers=[("Host", "localhost"), ("Host", "evil.example")]), 421, "wrong-host")  # type: ignore[arg-type]
 
 
 def test_names_that_are_allowed(house: House) -> None:
