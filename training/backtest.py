@@ -101,15 +101,31 @@ def backtest(
 
 
 def judged_and_trained(
-    market: Market, cutoffs: Sequence[int], as_of: int, progress: Progress = lambda _: None, tuned: dict[str, Any] | None = None
+    market: Market,
+    cutoffs: Sequence[int],
+    as_of: int,
+    progress: Progress = lambda _: None,
+    tuned: dict[str, Any] | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> tuple[pd.DataFrame, Model, Dataset]:
-    """A backtest's predictions, the model that can be trained at `as_of`, and what that was trained on: on the same snapshots, side by side."""
-    predictions, models, data = _fitted(market, cutoffs, [as_of], progress, None, tuned)
+    """A backtest's predictions, the model that can be trained at `as_of`, and what that was trained on: on the same snapshots, side by side.
+
+    Parameters
+    ----------
+    meanwhile : done beside the first fits; what it raises ends the training.
+    """
+    predictions, models, data = _fitted(market, cutoffs, [as_of], progress, None, tuned, meanwhile)
     return predictions, models[as_of], data[as_of]
 
 
 def _fitted(
-    market: Market, cutoffs: Sequence[int], further: Sequence[int], progress: Progress, rivals: Rivals | None, tuned: dict[str, Any] | None
+    market: Market,
+    cutoffs: Sequence[int],
+    further: Sequence[int],
+    progress: Progress,
+    rivals: Rivals | None,
+    tuned: dict[str, Any] | None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> tuple[pd.DataFrame, dict[int, Model], dict[int, Dataset]]:
     """Predictions at the cutoffs, the models of these and of `further` days, and what the latter were trained on."""
     _check(market, cutoffs)
@@ -129,7 +145,7 @@ def _fitted(
         scores = model.scores(rows[day])
         return model, scores if rivals is None else scores.join(rivals(market, day, data, rows[day]))
 
-    done = in_two(market, days, fitted) if rivals is None else {day: fitted(day) for day in days}
+    done = in_two(market, days, fitted, meanwhile) if rivals is None else {day: fitted(day) for day in days}
     scored = {day: scores for day, (_, scores) in done.items() if isinstance(scores, pd.DataFrame)}
     parts = [
         scores[list(SCORES)].join(rows[day]).join(truth[day]).join(scores.drop(columns=list(SCORES))) for day, scores in scored.items()

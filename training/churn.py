@@ -77,9 +77,9 @@ def fit_churn(data: Dataset, settings: Settings, matrix: Matrix, fold: np.ndarra
     rhythm = fit_rhythm(now.everybody, data.features, horizon)
     day = days_of(data.features)
     split = Forward.of(day, target, window_end(0, settings))
-    kept = helpful(matrix, split, fold, ALWAYS) if split else list(matrix.names)
-    left_out = tuple(name for name in matrix.names if name not in set(kept))
-    matrix = matrix.only(kept)
+    every = matrix.names
+    matrix = helpful(matrix, split, fold, ALWAYS) if split else matrix
+    left_out = tuple(name for name in every if name not in set(matrix.names))
     jobs = _jobs(data, fold)
     boosters = boosted(matrix, jobs)
     heads = {key: Head(booster.model_to_string()) for key, booster in boosters.items() if key[1] is None}

@@ -12,6 +12,7 @@ import os
 import struct
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -23,15 +24,17 @@ Answer = TypeVar("Answer")
 TICKET = struct.Struct("q")
 
 
-def in_two(market: Market, days: Sequence[int], work: Callable[[int], Answer]) -> dict[int, Answer]:
+def in_two(market: Market, days: Sequence[int], work: Callable[[int], Answer], meanwhile: Callable[[], object] = lambda: None) -> dict[int, Answer]:
     """The answers for some days, which later ones need longer for, in their order.
 
     Parameters
     ----------
     market : its tiles are kept, so that `work` needs its engine no more.
     work : gives what can be pickled; the same for a day whatever was done before.
+    meanwhile : done beside the first days, by a thread of this process; what it raises ends the work.
     """
     if len(days) < 2 or not can_share():
+        meanwhile()
         return {day: work(day) for day in days}
     with _tickets(sorted(days, reverse=True)) as waiting:
         here, there = multiprocessing.Pipe(duplex=False)
@@ -41,13 +44,20 @@ def in_two(market: Market, days: Sequence[int], work: Callable[[int], Answer]) -
             child.start()
         there.close()
         try:
-            done = {day: work(day) for day in _taken(waiting)}
+            with ThreadPoolExecutor(1) as pool:
+                beside = pool.submit(meanwhile)
+                done = {day: work(day) for day in _taken(waiting) if not _failed(beside)}
+                beside.result()
             done |= _received(here)
         finally:
             here.close()
             child.terminate()
             child.join()
     return {day: done[day] if day in done else work(day) for day in days}
+
+
+def _failed(beside: Future[object]) -> bool:
+    return beside.done() and beside.exception() is not None
 
 
 @contextmanager

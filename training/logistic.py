@@ -33,10 +33,13 @@ def ridge(
     return np.asarray(found)
 
 
-def shift_to(raw: Array, share: float, least: float = 0.002) -> float:
-    """What must be added to the log-odds (n,) so that the chances have this mean (held within `[least, 1 - least]`)."""
+def shift_to(raw: Array, share: float, least: float = 0.002, halvings: int = 60) -> float:
+    """What must be added to the log-odds (n,) so that the chances have this mean (held within `[least, 1 - least]`).
+
+    It lies within 20 of zero, and is told to `20 / 2**halvings`.
+    """
     wanted, low, high = float(np.clip(share, least, 1 - least)), -20.0, 20.0
-    for _ in range(60):
+    for _ in range(halvings):
         middle = (low + high) / 2
         low, high = (middle, high) if logistic(raw + middle).mean() < wanted else (low, middle)
     return (low + high) / 2

@@ -14,6 +14,7 @@ import lightgbm as lgb
 import numpy as np
 
 from features.trees import Array, logistic
+from training.forest import Forest, raw_score
 from training.logistic import ridge, shift_to
 from training.models import WORKERS, Job, Matrix, boosted
 
@@ -22,6 +23,8 @@ LATER = 0.6
 SHUFFLED_ROWS = 2000
 SURE = 2
 """Standard errors by which other merchants' predictions must be better without the features: at one, noise took them out and back."""
+ROUGH = 28
+"""Halvings that tell a level to a ten millionth: losses that are compared need no more."""
 LEAST_ROWS = 200
 """Below it, on either side, nothing is left out."""
 
@@ -52,7 +55,7 @@ class Forward:
         for day in np.unique(self.day[rows]):
             part = self.day[rows] == day
             target = self.target[rows][part]
-            chance = np.clip(logistic(raw[part] + shift_to(raw[part], float(target.mean()))), 1e-9, 1 - 1e-9)
+            chance = np.clip(logistic(raw[part] + shift_to(raw[part], float(target.mean()), halvings=ROUGH)), 1e-9, 1 - 1e-9)
             found[part] = -(target * np.log(chance) + (1 - target) * np.log(1 - chance))
         return found
 
@@ -62,8 +65,8 @@ def booster_of(matrix: Matrix, split: Forward, head: str = "churn") -> lgb.Boost
     return boosted(matrix, {head: Job(head, split.earlier, split.target)})[head]
 
 
-def helpful(matrix: Matrix, split: Forward, fold: np.ndarray, always: tuple[str, ...]) -> list[str]:
-    """The features worth having, in their order; shuffled are those of one half of the merchants, judged is on the other half.
+def helpful(matrix: Matrix, split: Forward, fold: np.ndarray, always: tuple[str, ...]) -> Matrix:
+    """The rows with the features worth having, in their order; shuffled are those of one half of the merchants, judged is on the other half.
 
     Parameters
     ----------
@@ -76,11 +79,11 @@ def helpful(matrix: Matrix, split: Forward, fold: np.ndarray, always: tuple[str,
     kept = [name for name in matrix.names if name not in useless or name in always]
     others = np.flatnonzero(split.later & (fold != 0))
     if not kept or len(kept) == len(matrix.names) or not len(others):
-        return list(matrix.names)
+        return matrix
     less = matrix.only(kept)
     sides = ((booster, matrix), (booster_of(less, split), less))
-    before, after = (split.losses(_raw(found, part.rows[others]), others) for found, part in sides)
-    return kept if beyond_chance(before - after, SURE) else list(matrix.names)
+    before, after = (split.losses(raw_score(found, part.rows[others]), others) for found, part in sides)
+    return less if beyond_chance(before - after, SURE) else matrix
 
 
 def beyond_chance(gain: Array, errors: float) -> bool:
@@ -90,21 +93,22 @@ def beyond_chance(gain: Array, errors: float) -> bool:
 
 def _useless(matrix: Matrix, split: Forward, booster: lgb.Booster, sample: np.ndarray) -> set[str]:
     """The features that no tree asks for, and those without whose values the log loss of some rows is lower by a standard error."""
-    used = booster.feature_importance("split") > 0
-    before = split.losses(_raw(booster, matrix.rows[sample]), sample)
+    forest, rows = Forest.of(booster), matrix.rows[sample]
+    raw = raw_score(booster, rows)
+    before = split.losses(raw, sample)
     order = _shuffled(split.day[sample])
-    found = {name for name, asked in zip(matrix.names, used, strict=True) if not asked}
 
-    def is_harmful(place: int) -> bool:
-        rows = matrix.rows[sample].copy()
-        rows[:, place] = rows[order, place]
-        worse = split.losses(_raw(booster, rows), sample) - before
+    def is_harmful(place: int, trees: list[int]) -> bool:
+        asking, shuffled = forest.only(trees), rows.copy()
+        shuffled[:, place] = rows[order, place]
+        worse = split.losses(raw - raw_score(asking, rows) + raw_score(asking, shuffled), sample) - before
         return bool(worse.mean() < -worse.std() / np.sqrt(len(worse)))
 
-    places = np.flatnonzero(used).tolist()
+    asked = forest.asking()
     with ThreadPoolExecutor(WORKERS) as pool:
-        harmful = pool.map(is_harmful, places)
-    return found | {matrix.names[place] for place, harms in zip(places, harmful, strict=True) if harms}
+        harmful = list(pool.map(is_harmful, asked.keys(), asked.values()))
+    useful = {matrix.names[place] for place, harms in zip(asked, harmful, strict=True) if not harms}
+    return {name for name in matrix.names if name not in useful}
 
 
 def _shuffled(day: Array) -> np.ndarray:
@@ -114,10 +118,6 @@ def _shuffled(day: Array) -> np.ndarray:
         places = np.flatnonzero(day == moment)
         order[places] = generator.permutation(places)
     return order
-
-
-def _raw(booster: lgb.Booster, rows: Array) -> Array:
-    return np.asarray(booster.predict(rows, raw_score=True, num_threads=1))
 
 
 def weights_of(members: Array, day: Array, target: Array, prior: Array, pull: float) -> Array:

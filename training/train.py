@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,12 @@ def train(market: Market, mlruns: Path | None = None, progress: Progress = lambd
     """
     as_of = market.source.end_day
     judged = test_cutoffs(market, as_of)
-    store = tracking.open_store(market.settings, mlruns)  # first: what it refuses should not cost a training
+    store = cache(lambda: tracking.open_store(market.settings, mlruns))
+    if budget:
+        store()  # what it refuses should not cost a search
     searched = search(market, judged[0], budget, progress) if budget else None
     tuned = searched.tuned if searched else None
-    predictions, model, data = judged_and_trained(market, judged, as_of, lambda what: progress(f"training at {what}"), tuned)
+    predictions, model, data = judged_and_trained(market, judged, as_of, lambda what: progress(f"training at {what}"), tuned, store)
     evaluation = evaluate(judgeable(predictions))
     evaluation["questions"] = model.card.get("questions", [])
     card = dict(model.card) | {"evaluation": {part: evaluation[part] for part in ("cutoffs", "mean", "interval", "quality", "questions")}}
@@ -94,7 +97,7 @@ def train(market: Market, mlruns: Path | None = None, progress: Progress = lambd
     golden = data.features.iloc[np.linspace(0, len(data.features) - 1, min(GOLDEN_ROWS, len(data.features))).astype(int)]
     version = bundle.write_bundle(model, golden.droplevel("cutoff"), state / "bundles")
     progress("recording in MLflow")
-    registered = _track(store, market, model, data.features, evaluation, state / "bundles" / version, version)
+    registered = _track(store(), market, model, data.features, evaluation, state / "bundles" / version, version)
     duel.keep(state, version, judgeable(duel.with_champion(state, predictions)))
     bundle.challenge(state, version, registered.version)
     held = held_against_champion(state, version, evaluation)

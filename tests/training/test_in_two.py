@@ -70,6 +70,30 @@ def test_a_refusal_is_raised_here_wherever_it_was_met(market: SimpleNamespace) -
         in_two(market, DAYS, work)
 
 
+def test_something_else_is_done_meanwhile(market: SimpleNamespace) -> None:
+    seen: list[int] = []
+    assert in_two(market, DAYS, lambda day: day, lambda: seen.append(os.getpid())) == {day: day for day in DAYS}
+    assert in_two(market, [7], lambda day: day, lambda: seen.append(os.getpid())) == {7: 7}
+    assert seen == [os.getpid()] * 2
+
+
+@needs_two
+def test_what_fails_meanwhile_ends_the_work(market: SimpleNamespace) -> None:
+    here, done = os.getpid(), []
+
+    def work(day: int) -> int:
+        sleep(0.2 if os.getpid() == here else 600)  # the other process is not waited for
+        done.append(day)
+        return day
+
+    def refuse() -> None:
+        raise ValueError("not to be opened")
+
+    with pytest.raises(ValueError, match="not to be opened"):
+        in_two(market, DAYS, work, refuse)
+    assert len(done) <= 1, "of five days one had begun"
+
+
 @needs_two
 def test_trees_that_were_asked_by_many_threads_before_answer_there_too(market: SimpleNamespace) -> None:
     """OpenMP's threads are not there after a fork: a question that wants them would never end."""

@@ -28,10 +28,10 @@ def test_what_stopped_helping_and_what_never_did_is_left_out() -> None:
     matrix, day, target, fold = market()
     split = Forward.of(day, target, SPAN)
     assert split
-    kept = helpful(matrix, split, fold, ())
+    kept = helpful(matrix, split, fold, ()).names
     assert "tells" in kept
     assert not {"turned", "constant"} & set(kept)
-    assert "turned" in helpful(matrix, split, fold, ("turned",)), "asked for by name"
+    assert "turned" in helpful(matrix, split, fold, ("turned",)).names, "asked for by name"
 
 
 def test_the_later_rows_begin_after_the_earlier_ones_labels_were_complete() -> None:
