@@ -15,7 +15,7 @@ from serving.movement import moved_parts
 from serving.reasons.numbers import Lang
 from serving.reasons.plain import declared_words
 from serving.rows import ID
-from serving.rules import parse_rules
+from serving.rules import Rules, parse_rules
 from serving.rules.card import REMEMBERED, Line, Move, cheapest_way
 from serving.rules.conditions import RANK
 from serving.rules.entry import Words
@@ -99,6 +99,16 @@ def moved(run: Run, previous: Run, merchant: str) -> dict[str, Any] | None:
     }
 
 
+def rules_of(run: Run) -> Rules:
+    """The rules that a run was graded by."""
+    return _parsed(run.rules_text)
+
+
+@lru_cache(maxsize=4)
+def _parsed(rules_text: str) -> Rules:
+    return parse_rules(rules_text)
+
+
 def plain(value: Any) -> Any:
     """A value as JSON has it: NaN and missing become null, numpy numbers plain ones."""
     if isinstance(value, list):
@@ -112,7 +122,7 @@ def plain(value: Any) -> Any:
 
 def _graded(run: Run, merchant: str, row: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
     """The scorecard line by line, the cheapest way to the next tier, and what the present tier gets."""
-    rules = run.once("rules", lambda: parse_rules(run.rules_text))
+    rules = rules_of(run)
     items = run.rows("scorecard").one(merchant)
     lines = rules.card({column: points for column, points in items.items() if column != ID and points is not None})
     return {

@@ -109,7 +109,7 @@ def at_risk(run: Run, *, capacity: int | None = None, tier: str | None = None, o
     team = team_of(run)
     found = call_list(run.merchants, team, only(run, run.merchants, tier, owner))
     rows = cut_to(found.rows, capacity, team.capacity_per_owner)
-    notes = _call_notes(run, found, rows, capacity, lang)
+    notes = call_notes(run, found, rows, capacity, lang)
     table = calling(
         found.rows if capacity is None else cut_to(found.rows, len(found.rows), team.capacity_per_owner), _leavers(run), capacity
     )
@@ -135,8 +135,13 @@ def team_of(run: Run) -> Team:
     return Team.model_validate(run.header.get("team", {}))
 
 
-def _call_notes(run: Run, found: Calls, rows: pd.DataFrame, capacity: int | None, lang: Lang) -> tuple[str, ...]:
-    """What is on the list and what is not, and a word of warning where the order rests on assumptions."""
+def call_notes(run: Run, found: Calls, rows: pd.DataFrame, capacity: int | None, lang: Lang) -> tuple[str, ...]:
+    """What is on a call list and what is not, and a word of warning where its order rests on assumptions.
+
+    Parameters
+    ----------
+    rows : those of the list that are shown.
+    """
     pays, shown, risk = int((rows["expected_profit"] > 0).sum()), len(rows), float(rows["churn_risk"].sum())
     average = percent(found.average, lang)
     notes = {
@@ -251,8 +256,7 @@ def _listing(
 def reasons_for(run: Run, shown: pd.DataFrame, head: str, lang: Lang) -> list[list[str]]:
     """The sentences of each row that raise its score; where none was told, its warning, or how its score compares: never nothing."""
     told = run.reasons[(run.reasons["head"] == head) & (run.reasons["direction"] == "raises")]
-    told = told[told["merchant_id"].isin(shown["merchant_id"])]
-    found = told.groupby("merchant_id", sort=False)[f"sentence_{lang}"].agg(list).to_dict()
+    found = sentences(told, lang)
     score = "churn_risk" if head == "churn" else "growth_potential"
     average = percent(float(run.merchants[score].mean()), lang)
     pattern = COMPARED[head][lang]
@@ -262,6 +266,14 @@ def reasons_for(run: Run, shown: pd.DataFrame, head: str, lang: Lang) -> list[li
         or ([warning] if head == "churn" and isinstance(warning, str) else [pattern.format(own=percent(own, lang), average=average)])
         for merchant, own, warning in rows
     ]
+
+
+def sentences(told: pd.DataFrame, lang: Lang) -> dict[str, list[str]]:
+    """The sentences of each merchant of a table of reasons, in its order."""
+    found: dict[str, list[str]] = {}
+    for merchant, sentence in zip(told["merchant_id"].tolist(), told[f"sentence_{lang}"].tolist(), strict=True):
+        found.setdefault(merchant, []).append(sentence)
+    return found
 
 
 def _first_warning(run: Run, lang: Lang) -> pd.Series:

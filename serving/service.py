@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from serving.access.callers import Access
 from serving.api.ahead import make_ahead
 from serving.api.app import create_app
 from serving.api.problem import Problem
-from serving.api.published import Published
+from serving.api.published import Published, View
 from serving.champion import Champion
 from serving.live import warm
 from serving.ops.logs import to_stderr
@@ -52,10 +53,15 @@ class Front:
     def __init__(self, app: ASGIApp) -> None:
         Front.made = self
         self.bentoml = app
-        self.runs = Published(Path(os.environ.get(STATE, ".keepwell")), make_ahead)
-        with suppress(Problem):
-            self.runs.now()
+        self.runs = Published(Path(os.environ.get(STATE, ".keepwell")), self.ahead)
         self.app = create_app(self.runs, Front.access, Front.mlflow_url)
+        self.runs.follow()
+
+    def ahead(self, view: View, is_wanted: Callable[[], bool]) -> None:
+        """Settle what was made for a run, and make more."""
+        if is_wanted():
+            _freeze()
+            make_ahead(view, is_wanted)
 
     def warm(self, champion: Champion) -> None:
         """Score a merchant that nobody asked for; what hinders it is told to who asks."""
@@ -94,6 +100,7 @@ class Keepwell:
         """Wait for nothing that is still being loaded."""
         if Front.made is not None:
             Front.made.runs.champions.stop()
+            Front.made.runs.stop()
 
 
 def _freeze() -> None:

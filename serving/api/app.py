@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -21,6 +22,7 @@ from serving.access.callers import Access
 from serving.access.guard import Guard
 from serving.access.keyring import Keyring
 from serving.api import endpoints
+from serving.api.first_views import make_first_views
 from serving.api.problem import Problem, clip
 from serving.api.published import Published
 from serving.ops.logs import FACTS
@@ -54,6 +56,7 @@ def create_app(published: Published, access: Access | None = None, mlflow_url: s
         with suppress(Refused):
             app.state.ledger = access.keyring.opened()
     app.state.access = access or Access(Keyring(lambda: None, lambda: LONG_AGO), lambda: LONG_AGO)
+    published.prepare = partial(make_first_views, app)
     app.state.metrics = Metrics(published, app.state.access.keyring.opened, app.state.access.clock)
     every = app.state.access.limits.log == "requests"
     return Observed(Guard(app, app.router.routes, app.state.access), app.router.routes, app.state.metrics, every)

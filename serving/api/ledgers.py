@@ -75,6 +75,12 @@ def day_or_none(value: Any) -> str | None:
     return None if value is None or pd.isna(value) else f"{value:%Y-%m-%d}"
 
 
+def day_texts(days: pd.Series) -> list[str | None]:
+    """Days as texts, all at once; None where there is none."""
+    texts: list[str | None] = days.dt.strftime("%Y-%m-%d").astype(object).where(days.notna(), None).tolist()
+    return texts
+
+
 def plain_rows(table: pd.DataFrame, hidden: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """The rows of a table as JSON has them."""
     names = [str(name) for name in table if name not in hidden]

@@ -7,84 +7,28 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
 from pathlib import Path
-from threading import Lock, Thread
-from typing import Any, Literal
+from threading import Event, Lock, Thread
+from typing import Literal
 
 from features.errors import Refused
-from serving.access import Who
-from serving.access.scope import ScopedRun
 from serving.api.champions import Champions
-from serving.api.kept import Kept
 from serving.api.problem import Problem
+from serving.api.view import View
 from serving.explain import explain
-from serving.lists import Listing, at_risk, growth, run_facts
-from serving.live import Surroundings
-from serving.reasons.numbers import Lang
 from serving.run import POINTER, Run, current_run, published, read_run
 
+__all__ = ["Published", "View"]
 log = logging.getLogger("keepwell.runs")
 OTHERS = 2
-SCOPES = 64
-"""How many callers' parts of a run are kept; of more the one that was not asked for the longest is made again."""
-SCOPED_BYTES = 1 << 20
-"""Ready answers kept for each of them."""
+FAULT = "the newest run could not be loaded because of a fault of Keepwell; look into the server's log."
 Signature = tuple[int, int, int]
-Ahead = Callable[["View", Callable[[], bool]], object]
-
-
-class View:
-    """A run and what is made of it, each thing once.
-
-    Attributes
-    ----------
-    before : the run before, where it is still published.
-    kept : ready answers. predicted : ready predictions, by language and whether with reasons, of the ids asked for.
-    stated : the warnings with their state, after what the ledger was known to hold.
-    """
-
-    def __init__(self, run: Run, before: Run | None = None) -> None:
-        self.run, self.before = run, before
-        self.kept = Kept(SCOPED_BYTES) if isinstance(run, ScopedRun) else Kept()
-        self.predicted: dict[tuple[Lang, bool], dict[str, bytes]] = {}
-        self.stated: tuple[Any, Any] = (None, None)
-        self._told: dict[Lang, dict[str, list[dict[str, Any]]]] = {}
-        self.listing = lru_cache(maxsize=32)(self._listing)
-        self.scoped = lru_cache(maxsize=SCOPES)(self._scoped)
-
-    @cached_property
-    def facts(self) -> dict[str, Any]:
-        """Run, model, cutoff and currency, as every answer carries them."""
-        return run_facts(self.run)
-
-    @cached_property
-    def surroundings(self) -> Surroundings:
-        """What merchants that are sent with their events are compared with: the whole run's, whoever asks."""
-        return Surroundings(self.run.whole if isinstance(self.run, ScopedRun) else self.run)
-
-    def told(self, lang: Lang) -> dict[str, list[dict[str, Any]]]:
-        """The reasons of each merchant that has any, in a language, risk before growth and the strongest first."""
-        if lang not in self._told:
-            table = self.run.reasons
-            names = {"head": "head", "direction": "direction", "group": f"group_{lang}", "sentence": f"sentence_{lang}", "contribution": "contribution"}
-            found: dict[str, list[dict[str, Any]]] = {}
-            for merchant, *values in zip(table["merchant_id"], *(table[name].tolist() for name in names.values()), strict=True):
-                found.setdefault(merchant, []).append(dict(zip(names, values, strict=True)))
-            self._told[lang] = found
-        return self._told[lang]
-
-    def within(self, who: Who) -> View:
-        """This run with nothing but the merchants that a caller may see."""
-        return self if who.sees_all else self.scoped(*who.scope)
-
-    def _scoped(self, owners: frozenset[str] | None, regions: frozenset[str] | None) -> View:
-        return View(ScopedRun.of(self.run, Who("scoped", "viewer", owners, regions)), self.before)
-
-    def _listing(
-        self, kind: Literal["at_risk", "growth"], capacity: int | None, tier: str | None, owner: str | None, lang: Lang
-    ) -> Listing:
-        return {"at_risk": at_risk, "growth": growth}[kind](self.run, capacity=capacity, tier=tier, owner=owner, lang=lang)
+LOOK_SECONDS = 0.5
+"""How often it is looked whether another run stands; a look takes microseconds."""
+ENDING = 5
+"""Seconds that what is being prepared has to end."""
+IsWanted = Callable[[], bool]
+Ahead = Callable[[View, IsWanted], object]
 
 
 @dataclass(frozen=True)
@@ -100,20 +44,43 @@ class Published:
     """The runs of a state directory.
 
     A look at the pointer's inode, time and size tells whether another run stands. One caller then loads it, the others go on with the
-    run before. A run that cannot be loaded leaves the one before in place until the pointer changes again.
+    run before; with `follow` a thread does both, and no caller waits for it. A run that cannot be loaded leaves the one before in place
+    until the pointer changes again.
 
     Parameters
     ----------
     ahead : called in a thread of its own with each run that comes to stand, and with what tells whether it still does.
+
+    Attributes
+    ----------
+    prepare : called with each run that `follow` finds, before anybody sees it, and with what tells whether to go on.
     """
 
     def __init__(self, state_dir: Path, ahead: Ahead | None = None) -> None:
         self.ahead = ahead
+        self.prepare: Ahead = lambda view, is_wanted: None
         self.state_dir = Path(state_dir)
         self.champions = Champions(self.state_dir)
         self._held = Held(None, None, "nothing was read yet")
         self._loading = Lock()
         self._others: OrderedDict[str, View] = OrderedDict()
+        self._reading = Lock()
+        self._stopped = Event()
+        self._following: Thread | None = None
+        self._beside: Thread | None = None
+
+    def follow(self) -> None:
+        """Load and prepare the run that stands; from now on look for others, prepare them beside the answers, and only then let them be seen."""
+        self._look()
+        self._following = Thread(target=self._follow, name="runs", daemon=True)
+        self._following.start()
+
+    def stop(self) -> None:
+        """Give up what is being prepared, without a word."""
+        self._stopped.set()
+        for beside in (self._following, self._beside):
+            if beside is not None:
+                beside.join(ENDING)
 
     def now(self) -> View:
         """The run that stands.
@@ -124,7 +91,7 @@ class Published:
         """
         signature = self._signature()
         held = self._held
-        if held.signature != signature or signature is None:
+        if signature is None or held.view is None or (held.signature != signature and self._following is None):
             held = self._reload(signature, wait=held.view is None)
         if held.view is None:
             raise Problem("no-run", held.refusal)
@@ -160,9 +127,18 @@ class Published:
         current = self._held.view
         if current and current.run.run_id == run_id:
             return current
+        return self.beside(run_id)
+
+    def beside(self, run_id: str) -> View:
+        """A run by its id that does not stand.
+
+        Raises
+        ------
+        Problem : it is no longer published, or cannot be read.
+        """
         if run_id not in published(self.state_dir):
             raise Problem("run-gone", f"run {run_id} is no longer published; leave out the cursor to begin with the current run.")
-        with self._loading:
+        with self._reading:
             if run_id not in self._others:
                 self._others[run_id] = View(self._read(run_id))
             while len(self._others) > OTHERS:
@@ -176,24 +152,47 @@ class Published:
             return None
         return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
-    def _reload(self, signature: Signature | None, wait: bool) -> Held:
+    def _follow(self) -> None:
+        while not self._stopped.wait(LOOK_SECONDS):
+            try:
+                self._look()
+            except Exception:  # whatever it is, the run after this one is still looked for
+                log.exception("the newest run could not be loaded")
+                self._held = replace(self._held, signature=self._signature(), refusal=FAULT)
+
+    def _look(self) -> None:
+        signature = self._signature()
+        if signature != self._held.signature:
+            self._reload(signature, wait=True, is_followed=True)
+
+    def _reload(self, signature: Signature | None, wait: bool, is_followed: bool = False) -> Held:
         if not self._loading.acquire(blocking=wait):
             return self._held
         try:
             if self._held.signature != signature or signature is None:
-                before, self._held = self._held.view, self._load(signature)
-                if self.ahead and self._held.view not in (None, before):
-                    view = self._held.view
-                    Thread(target=self.ahead, args=(view, lambda: self._held.view is view), name="ahead", daemon=True).start()
+                before, found = self._held.view, self._load(signature)
+                view = found.view if found.view is not before else None
+                if view and is_followed:
+                    self.prepare(view, lambda: not self._stopped.is_set())
+                self._held = found
+                if view and self.ahead:
+                    self._beside = Thread(target=self.ahead, args=(view, self._whether_wanted(view)), name="ahead", daemon=True)
+                    self._beside.start()
             return self._held
         finally:
             self._loading.release()
+
+    def _whether_wanted(self, view: View) -> IsWanted:
+        return lambda: self._held.view is view and not self._stopped.is_set()
 
     def _load(self, signature: Signature | None) -> Held:
         try:
             run = current_run(self.state_dir)
             before = self._held.view
             view = before if before and before.run.run_id == run.run_id else View(run, self._previous(run))
+            if view.before:  # read already, and asked for by the first page
+                with self._reading:
+                    self._others.setdefault(view.before.run_id, View(view.before))
             _warm(view)
             log.info("run %s stands", run.run_id)
             return Held(signature, view)

@@ -29,7 +29,8 @@ def read(connection: Connection, query: Select) -> pd.DataFrame:
             *(type_coerce(column, String).label(column.name) if column.name in days else column for column in query.selected_columns)
         )
     rows, plain = connection.execute(query), not any(isinstance(column.type, CODED) for column in query.selected_columns)
-    found = rows.cursor.fetchall() if plain and rows.cursor is not None else rows.fetchall()  # the driver's own rows are made twice as fast
+    # the driver's own rows are made twice as fast; of SQLAlchemy's, pandas asks each one what else it may be
+    found = rows.cursor.fetchall() if plain and rows.cursor is not None else [tuple(row) for row in rows.fetchall()]
     frame = pd.DataFrame.from_records(found, columns=list(rows.keys()))
     for name in days:
         frame[name] = pd.to_datetime(frame[name], format=None if frame[name].empty else "%Y-%m-%d").astype("datetime64[s]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -87,9 +88,9 @@ class Ledger:
         with reading(self.engine) as connection:
             return warning_state(connection, day, longest_cooldown)
 
-    def open_warnings(self) -> pd.DataFrame:
-        """Every open warning, oldest first."""
-        return self.table("warnings", warnings.c.closed_on.is_(None))
+    def open_warnings(self, columns: Sequence[str] = ()) -> pd.DataFrame:
+        """Every open warning, oldest first; only some columns of it where they are named."""
+        return self.table("warnings", warnings.c.closed_on.is_(None), columns=columns)
 
     def commit_run(self, entry: Entry, at: Step = lambda step: None) -> int:
         """Add a run in one transaction; the same run again adds nothing. Returns its number; see `serving.ledger.runs.commit`."""
@@ -109,11 +110,12 @@ class Ledger:
                 found[table.name] = read(connection, query)
         return found
 
-    def table(self, name: str, *where: Any) -> pd.DataFrame:
-        """A table of the ledger in the order of its key, as far as some conditions hold."""
+    def table(self, name: str, *where: Any, columns: Sequence[str] = ()) -> pd.DataFrame:
+        """A table of the ledger in the order of its key, as far as some conditions hold; only some columns of it where they are named."""
         table = metadata.tables[name]
+        asked = [table.c[one] for one in columns] or [*table.c]
         with reading(self.engine) as connection:
-            return read(connection, select(*table.c).where(*where).order_by(*table.primary_key.columns))
+            return read(connection, select(*asked).where(*where).order_by(*table.primary_key.columns))
 
     def save_rates(self, before: date) -> dict[str, float]:
         """The last measured save rate of each action as of an earlier day; `any` is that of all actions together."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from serving.api.published import View
 from serving.calls import Calls, call_list, calling
-from serving.lists import team_of
+from serving.lists import sentences, team_of
 from serving.reasons.numbers import Lang
 from serving.run import Run
 from serving.weeks import sold, weekly
@@ -64,17 +64,20 @@ class Board:
         """What the run before said of each row: `risk`, and `listed`."""
         if self.previous is None:
             return pd.DataFrame({"risk": np.nan, "listed": True}, index=self.rows.index)
-        listed = call_list(self.previous.merchants, team_of(self.previous)).rows.index
         risk = self.previous.merchants["churn_risk"].reindex(self.rows.index)
-        return pd.DataFrame({"risk": risk, "listed": self.rows.index.isin(listed)}, index=self.rows.index)
+        return pd.DataFrame({"risk": risk, "listed": _are_in(self.rows.index, self._listed_before)}, index=self.rows.index)
 
     @cached_property
     def relieved(self) -> int:
         """How many were on the list of the run before and are not any more."""
+        return int((~_are_in(self._listed_before, self.rows.index)).sum())
+
+    @cached_property
+    def _listed_before(self) -> pd.Index:
+        """Who was on the list of the run before."""
         if self.previous is None:
-            return 0
-        listed = call_list(self.previous.merchants, team_of(self.previous)).rows.index
-        return int((~listed.isin(self.rows.index)).sum())
+            return self.rows.index[:0]
+        return call_list(self.previous.merchants, team_of(self.previous)).rows.index
 
     def records(self, places: NDArray[np.int64]) -> list[dict[str, Any]]:
         """Some rows as plain values, with what the run before said of them (`before`, missing where it did not know them) and their weeks."""
@@ -101,12 +104,11 @@ class Board:
         """The first reasons that raise the risk of leaving: merchant_id, group, and the words in both languages."""
         found = self.run.reasons
         found = found[(found["head"] == "churn") & (found["direction"] == "raises") & (found["rank"] <= SHOWN_REASONS)]
-        return found[found["merchant_id"].isin(self.rows.index)]
+        return found[_are_in(pd.Index(found["merchant_id"]), self.rows.index)]
 
     @cached_property
     def _sentences(self) -> dict[Lang, dict[str, list[str]]]:
-        by_merchant = self.told.groupby("merchant_id", sort=False)
-        return {lang: by_merchant[f"sentence_{lang}"].agg(list).to_dict() for lang in ("en", "zh")}  # type: ignore[misc]
+        return {lang: sentences(self.told, lang) for lang in get_args(Lang)}
 
     def reasons(self, merchant_id: str, lang: Lang) -> list[str]:
         """The reasons of a row in words; empty where none were worked out."""
@@ -159,6 +161,11 @@ class Board:
         number = min(max(number, 1), len(self.rows))
         table = calling(self.rows.head(number), self.leavers)
         return {str(name): float(value) for name, value in table.iloc[-1].items()}
+
+
+def _are_in(ids: pd.Index, known: pd.Index) -> NDArray[np.bool_]:
+    """Which ids are among those known: looked up, where `isin` of pandas' texts turns every one of them into an object of its own."""
+    return known.get_indexer(ids) >= 0
 
 
 _BOARDS: WeakKeyDictionary[View, Board] = WeakKeyDictionary()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from serving.access.keys import last_entry
 from serving.ledger import Ledger
-from serving.ledger.schema import dispositions, warnings
+from serving.ledger.schema import dispositions
 from serving.page.board import Board
 
 STATUSES = ("new", "open", "acknowledged", "snoozed", "done")
@@ -107,7 +107,7 @@ def _nothing() -> pd.DataFrame:
 
 def _state(ledger: Ledger, cutoff: date) -> pd.DataFrame:
     """By merchant: when something is due, until when all its warnings wait, what the desk says, and the last outcome since the cutoff."""
-    open_now = ledger.table("warnings", warnings.c.closed_on.is_(None))
+    open_now = ledger.open_warnings(("merchant_id", "kind", "due_on", "snoozed_until"))
     by_merchant = open_now.groupby("merchant_id")
     waits = by_merchant.agg(
         due_on=("due_on", "min"), until=("snoozed_until", "min"), waiting=("snoozed_until", "count"), all=("kind", "size")

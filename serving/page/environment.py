@@ -19,6 +19,12 @@ def templates() -> Environment:
     return made
 
 
+def compile_all() -> None:
+    """Compile every template, so that nobody who opens a page waits for it."""
+    for name in templates().list_templates(["jinja"]):
+        templates().get_template(name)
+
+
 def rendered(template: str, /, **content: Any) -> str:
     """A template filled in."""
     return templates().get_template(f"{template}.html.jinja").render(**content)

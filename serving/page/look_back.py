@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from serving.explain import rules_of
 from serving.page.merchant import Case
 from serving.page.visit import Visit
 from serving.retrospect_days import day_of, kinds_of_leaving
 from serving.retrospect_kept import kept_of
 from serving.retrospect_story import story
 from serving.retrospect_words import told
-from serving.rules import parse_rules
 
 UNTOLD = ("caught_en", "caught_zh")
 """What the ledger alone cannot tell."""
@@ -50,5 +50,5 @@ def _of_ledger(case: Case) -> dict[str, Any] | None:
     if lost_on > day_of(case.run.cutoff):
         return None
     tables = {name: case.history[name] for name in ("scores", "warnings", "dispositions")}
-    found = story(tables, last, lost_on, kinds_of_leaving(parse_rules(case.run.rules_text)))
+    found = story(tables, last, lost_on, kinds_of_leaving(rules_of(case.run)))
     return {"kind": "lost", **{name: value for name, value in found.items() if name not in UNTOLD}}

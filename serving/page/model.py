@@ -148,7 +148,7 @@ def _named(name: str, visit: Visit) -> str:
 def _card(card: Mapping[str, Any], visit: Visit) -> dict[str, Any]:
     """What the model is made of, as pairs."""
     t, f = visit.t, visit.f
-    out = len(card["left_out"])
+    out = len(card.get("left_out", ()))
     pairs = [
         (t("o_predicts"), t("o_predicts_words", days=card["horizon_days"], active=card["active_days"])),
         (t("o_rows"), t("o_rows_words", rows=f.count(card["rows"]), merchants=f.count(card["merchants"]), cutoffs=len(card["cutoffs"]))),

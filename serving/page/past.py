@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
 import pandas as pd
 
+from serving.explain import rules_of
 from serving.lists import words
 from serving.page.formats import absent, as_date
 from serving.page.visit import Visit
 from serving.page.words import WORDS
-from serving.rules import parse_rules
 from serving.run import Run
 
 Sort = Literal["warning", "act", "event", "change"]
@@ -47,12 +46,8 @@ def past(run: Run, history: Mapping[str, pd.DataFrame], runs: pd.DataFrame, visi
 
 def kind_words(run: Run, kind: str, visit: Visit) -> str:
     """What a kind of warning is called."""
-    return _kinds(run.rules_text).get(kind, {}).get(visit.lang, kind.replace("_", " "))
-
-
-@lru_cache(maxsize=4)
-def _kinds(rules_text: str) -> dict[str, dict[str, str]]:
-    return {kind.kind: kind.words.model_dump() for kind in parse_rules(rules_text).warnings}
+    told = (getattr(one.words, visit.lang) for one in rules_of(run).warnings if one.kind == kind)
+    return str(next(told, kind.replace("_", " ")))
 
 
 def _audited(run: Run, audit: pd.DataFrame, visit: Visit) -> Iterator[Happened]:

@@ -7,11 +7,11 @@ import numpy as np
 from serving.calls import call_list
 from serving.calls import calling as calls_table
 from serving.effect import Estimate
+from serving.explain import rules_of
 from serving.lists import team_of
 from serving.portfolio.book import Book, Column, Table
 from serving.proof import joined
 from serving.proof import proof as measured
-from serving.rules import parse_rules
 from serving.warning_report import warning_report
 
 DRAWN = 60
@@ -62,7 +62,7 @@ def warnings(book: Book) -> Table:
     found = warning_report(fired, outcomes, deeds, book.active_days)
     if found.empty:
         return book.absent("warnings", title, "no warning has fired yet", "尚无预警")
-    kinds = {kind.kind: kind.words for kind in parse_rules(book.run.rules_text).warnings}
+    kinds = {kind.kind: kind.words for kind in rules_of(book.run).warnings}
     rows = [
         {"kind": row["kind"], "words": getattr(kinds[row["kind"]], book.lang) if row["kind"] in kinds else row["kind"]}
         | {name: row[name] for name in ("fired", "open", "matured", "precision", "precision_left_alone", "lead_days", "acted_on")}
@@ -90,7 +90,7 @@ def proof(book: Book) -> Table:
     decisions, outcomes, deeds = (book.ledger.table(name) for name in ("decisions", "outcomes", "dispositions"))
     if decisions.empty:
         return book.absent("proof", title, "nobody was drawn yet", "尚未抽样")
-    found = measured(joined(decisions, outcomes, deeds), take_rate=book.take_rate, power=parse_rules(book.run.rules_text).holdout.power)
+    found = measured(joined(decisions, outcomes, deeds), take_rate=book.take_rate, power=rules_of(book.run).holdout.power)
     lines: list[tuple[str, Estimate | None, float]] = [
         (book.say("kept of 100 worth acting on", "每100家值得行动者的挽留数"), found.kept, 100),
         (book.say("sales added for each", "每家增加的交易额"), found.gmv, 1),

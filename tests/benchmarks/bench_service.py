@@ -166,7 +166,10 @@ def sent(cutoff: str, rows: int = 200) -> str:
 
 
 def of_first_calls(address: str, ids: list[str], bench: Bench) -> None:
-    """Merchants by id as soon as the service is ready, each for the first time: told, not judged, for it is over within a minute."""
+    """Pages, and merchants by id, as soon as the service is ready, each for the first time: told, not judged, for it is over within a minute."""
+    for path in ("/", "/?lang=zh", "/portfolio"):
+        took = httpx.get(f"{address}{path}", trust_env=False, timeout=60).raise_for_status().elapsed.total_seconds()
+        bench.verdicts.say(f"GET {path}, right after the start, for the first time", took * 1000, "ms")
     calls = [(f"{address}/v1/merchants/{one}", None) for one in ids]
     found = bench.asked(calls, warm=0, seconds=min(1.0, bench.seconds))
     name = "GET /v1/merchants/{id}, right after the start, none asked before"

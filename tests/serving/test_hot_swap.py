@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Event
 from time import sleep
@@ -59,6 +60,19 @@ def point(folder: Path, run_id: str) -> None:
     replace_file(folder / "runs" / POINTER, f"{run_id}\n".encode())
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a run to be taken over, which happens beside the answers."""
+    for _ in range(600):
+        if holds():
+            return
+        sleep(0.05)
+    raise AssertionError("that was never served")
+
+
+def stands(http: httpx.Client, run_id: str) -> bool:
+    return bool(http.get("/readyz").json()["run_id"] == run_id)
+
+
 CALLS: tuple[tuple[str, Callable[[httpx.Client], httpx.Response], Callable[[Any], list[float | None]]], ...] = (
     ("list", lambda http: http.get("/v1/at-risk?limit=5"), lambda found: [row["churn_risk"] for row in found["rows"]]),
     ("merchant", lambda http: http.get(f"/v1/merchants/{MERCHANT}"), lambda found: [(found["scores"] or {}).get("churn_risk")]),
@@ -100,12 +114,7 @@ def swapped(address: str, folder: Path, runs: list[Run], times: int) -> Counter[
             for number in range(times):
                 wanted = runs[number % RUNS].run_id
                 point(folder, wanted)
-                for _ in range(600):
-                    if http.get("/readyz").json()["run_id"] == wanted:
-                        break
-                    sleep(0.05)
-                else:
-                    raise AssertionError(f"swap {number} was never served")
+                until(partial(stands, http, wanted))
                 sleep(0.1)
         finally:
             stop.set()
@@ -129,7 +138,7 @@ def test_a_damaged_run_is_refused_and_the_one_before_serves_on(server: Server, s
     folder, runs = state
     point(folder, runs[0].run_id)
     with httpx.Client(base_url=server.address, trust_env=False, timeout=60) as http:
-        assert http.get("/readyz").json()["run_id"] == runs[0].run_id
+        until(partial(stands, http, runs[0].run_id))
         damaged = runs[1].run_id[:-8] + "deadbeef"
         shutil.copytree(folder / "runs" / runs[1].run_id, folder / "runs" / damaged)
         content = bytearray((folder / "runs" / damaged / "merchants.parquet").read_bytes())
@@ -140,9 +149,10 @@ def test_a_damaged_run_is_refused_and_the_one_before_serves_on(server: Server, s
             for _ in range(10):
                 answer = http.get("/v1/at-risk?limit=1")
                 assert answer.status_code == 200 and answer.json()["run_id"] == runs[0].run_id
-            assert "keepwell_run_refused 1.0" in http.get("/metrics").text
+            until(lambda: "keepwell_run_refused 1.0" in http.get("/metrics").text)
+            assert http.get("/v1/at-risk?limit=1").json()["run_id"] == runs[0].run_id
             point(folder, runs[2].run_id)
-            assert http.get("/readyz").json()["run_id"] == runs[2].run_id
+            until(partial(stands, http, runs[2].run_id))
             assert "keepwell_run_refused 0.0" in http.get("/metrics").text
         finally:
             shutil.rmtree(folder / "runs" / damaged)

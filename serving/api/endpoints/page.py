@@ -17,6 +17,7 @@ from serving.api.problem import Problem
 from serving.api.published import View
 from serving.ledger import Ledger
 from serving.ledger.acts import OUTCOMES
+from serving.lists import call_notes
 from serving.page.at_risk import SHOWS, SORTS, AtRiskQuestion, Chosen, chosen, figures, filters, query_of, rows_of
 from serving.page.board import Board, board_of
 from serving.page.callings import callings
@@ -42,7 +43,7 @@ def home(request: Request) -> Response:
         visit,
         "at_risk",
         **content,
-        **_head(view, board, asked, visit),
+        **_head(board, asked, visit),
         **_choices(board, desk, asked, visit),
         **_rows(board, desk, asked, found, start, visit),
     )
@@ -86,7 +87,7 @@ def _digest(asked: AtRiskQuestion) -> str:
     return digest_of("/", asked.filters)
 
 
-def _head(view: View, board: Board, asked: AtRiskQuestion, visit: Visit) -> dict[str, Any]:
+def _head(board: Board, asked: AtRiskQuestion, visit: Visit) -> dict[str, Any]:
     """What stands above the list."""
     days = horizon_of(board)
     kept = {
@@ -99,7 +100,7 @@ def _head(view: View, board: Board, asked: AtRiskQuestion, visit: Visit) -> dict
         "calling": callings(board, asked.calls, visit),
         "is_calling": asked.calls is not None,
         "kept": kept.items(),
-        "notes": view.listing("at_risk", None, None, None, visit.lang).notes,
+        "notes": call_notes(board.run, board.calls, board.rows, None, visit.lang),
     }
 
 

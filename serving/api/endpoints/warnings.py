@@ -14,7 +14,7 @@ from serving.api.asking import asked, place, ready
 from serving.api.choosing import has_text, ledger_or_none
 from serving.api.describing import describes
 from serving.api.endpoints.lists import records
-from serving.api.ledgers import day_or_none, reached, state_of
+from serving.api.ledgers import day_texts, reached, state_of
 from serving.api.problem import Problem
 from serving.api.published import View
 from serving.api.schemas import Warned, WarningsAnswer, WarningsQuestion
@@ -71,10 +71,10 @@ def _with_state(table: pd.DataFrame, ledger: Ledger | None) -> pd.DataFrame:
     table = table.drop(columns=[name for name in STATE if name in table])
     if ledger is None:
         return table.assign(**dict.fromkeys(STATE))
-    now = ledger.open_warnings().drop_duplicates(["merchant_id", "kind"]).set_index(["merchant_id", "kind"])
+    now = ledger.open_warnings(("merchant_id", "kind", *STATE[1:])).drop_duplicates(["merchant_id", "kind"]).set_index(["merchant_id", "kind"])
     state = now.reindex(pd.MultiIndex.from_frame(table[["merchant_id", "kind"]]))
     status = np.where(state["opened_on"].isna(), "closed", np.where(state["snoozed_until"].isna(), "open", "snoozed"))
-    days: dict[str, Any] = {name: [day_or_none(day) for day in state[name]] for name in STATE[1:]}
+    days: dict[str, Any] = {name: day_texts(state[name]) for name in STATE[1:]}
     found = table.assign(status=status.astype(object), **days)
     owners = ledger.table("desk").set_index("merchant_id")["owner"]
     own = found["owner"] if "owner" in found else pd.Series(None, found.index, dtype=object)

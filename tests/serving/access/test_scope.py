@@ -14,7 +14,8 @@ from house import others_changed
 from features.errors import DataRefused
 from serving.access.scope import TOLD, ScopedRun
 from serving.access.who import LOCAL, NOBODY, Who
-from serving.api.published import SCOPES, Published
+from serving.api.published import Published
+from serving.api.view import SCOPES
 from serving.explain import explain
 from serving.lists import at_risk, growth
 from serving.rules import Rules
