@@ -49,5 +49,5 @@ class Forest:
 
 
 def raw_score(booster: lgb.Booster, rows: Array) -> Array:
-    """Log-odds (n,) of encoded rows (n, features), by one thread: several boosters are asked side by side."""
+    """Log-odds (n,) of encoded rows (n, features), by one thread."""
     return np.asarray(booster.predict(rows, raw_score=True, num_threads=1))

@@ -1,14 +1,13 @@
 """The learner behind each head: restrained LightGBM, with the same settings for every data set.
 
 Restrained settings (slow, shallow, strongly regularised) beat LightGBM's defaults out of time by .008 to .060 AUC. Each booster
-is trained by one thread and several boosters side by side: LightGBM's own threads wait for each other at every split, which
-on a busy machine costs up to a hundred times what they save.
+is trained by one thread: LightGBM's own threads wait for each other at every split, which on a busy machine costs up to a hundred
+times what they save. What fills the processors is whole models side by side (`training.halves`) and, within one, its independent heads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -57,7 +56,6 @@ BAGGED = ("churn", "churn_2")
 """The churn heads whose log-odds are averaged: different shapes and seeds err differently."""
 NEVER_LOWERS = ("days_since_last_order", "silence_ratio", "silence_over_p95", "silence_z")
 """The longer a merchant has been silent the likelier it has left: whatever the sample says, these never lower a churn risk."""
-WORKERS = 2
 ONE_AT_A_TIME = Lock()
 """Held by whoever reads shared bins: LightGBM crashes where two do."""
 
@@ -122,7 +120,7 @@ class Job:
 
 
 def boosted(matrix: Matrix, jobs: Mapping[Key, Job]) -> dict[Key, lgb.Booster]:
-    """Train several boosters side by side on the rows of one matrix, in the shared bins."""
+    """Train several boosters on the rows of one matrix, in the shared bins."""
 
     def trained(job: Job) -> lgb.Booster:
         with ONE_AT_A_TIME:
@@ -131,8 +129,7 @@ def boosted(matrix: Matrix, jobs: Mapping[Key, Job]) -> dict[Key, lgb.Booster]:
         rounds = given.pop("rounds")
         return lgb.train(given, data, num_boost_round=rounds)
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return dict(zip(jobs, pool.map(trained, jobs.values()), strict=True))
+    return {key: trained(job) for key, job in jobs.items()}
 
 
 def _learning(job: Job, matrix: Matrix) -> lgb.Dataset:

@@ -7,7 +7,6 @@ of other merchants are better without them, beyond chance too.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import lightgbm as lgb
@@ -16,7 +15,7 @@ import numpy as np
 from features.trees import Array, logistic
 from training.forest import Forest, raw_score
 from training.logistic import ridge, shift_to
-from training.models import WORKERS, Job, Matrix, boosted
+from training.models import Job, Matrix, boosted
 
 LATER = 0.6
 """Share of the cutoffs after which the later ones begin."""
@@ -104,10 +103,7 @@ def _useless(matrix: Matrix, split: Forward, booster: lgb.Booster, sample: np.nd
         worse = split.losses(raw - raw_score(asking, rows) + raw_score(asking, shuffled), sample) - before
         return bool(worse.mean() < -worse.std() / np.sqrt(len(worse)))
 
-    asked = forest.asking()
-    with ThreadPoolExecutor(WORKERS) as pool:
-        harmful = list(pool.map(is_harmful, asked.keys(), asked.values()))
-    useful = {matrix.names[place] for place, harms in zip(asked, harmful, strict=True) if not harms}
+    useful = {matrix.names[place] for place, trees in forest.asking().items() if not is_harmful(place, trees)}
     return {name for name in matrix.names if name not in useful}
 
 

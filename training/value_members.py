@@ -6,7 +6,6 @@ To add one, write its function here under its name in `MEMBERS` and nothing else
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -37,7 +36,6 @@ MOST_OF_TOTAL = 0.3
 STEPS = 10
 EQUAL = 0.5
 """How far the members' weights are pulled to equal ones."""
-WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -165,20 +163,13 @@ def trained_members(lessons: Lessons) -> tuple[dict[str, Member], dict[str, Arra
     names = [name for name in MEMBERS if name == "linear" or (enough and known.get(name, True))]
     folds = [int(k) for k in np.unique(lessons.fold)]
     outside = {k: lessons.fold != k if len(folds) > 1 else np.ones(len(lessons.fold), bool) for k in folds}
-    jobs = sorted(
-        ((name, k) for name in names for k in (None, *folds) if k is None or name not in UNLABELLED),
-        key=lambda job: job[0] in ROUNDS,
-        reverse=True,
-    )
-
-    def trained(job: tuple[str, int | None]) -> Member:
-        name, k = job
-        return MEMBERS[name](lessons, np.ones(len(lessons.fold), bool) if k is None else outside[k])
-
-    if any(name in ROUNDS for name in names):
-        _ = lessons.binned  # made once, before the threads
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = dict(zip(jobs, pool.map(trained, jobs), strict=True))
+    everywhere = np.ones(len(lessons.fold), bool)
+    found = {
+        (name, k): MEMBERS[name](lessons, everywhere if k is None else outside[k])
+        for name in names
+        for k in (None, *folds)
+        if k is None or name not in UNLABELLED
+    }
     unseen = {name: np.zeros(len(lessons.fold)) for name in names}
     for name in names:
         for k in folds:
