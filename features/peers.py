@@ -43,12 +43,14 @@ class PeerTable:
     """Twice how many of its group's values lie below each merchant's, ties half, -1 where it has none; of those that the table was made of."""
 
     @classmethod
-    def of(cls, values: np.ndarray, groups: np.ndarray, belonging: Sequence[np.ndarray]) -> PeerTable:
-        """The table of `values` (n,) with their group codes (n,), and the positions that belong to each group where values are kept."""
+    def of(cls, values: np.ndarray, groups: np.ndarray, belonging: Sequence[np.ndarray] | None = None) -> PeerTable:
+        """The table of `values` (n,) with their group codes (n,), and the positions that belong to each group if values are kept."""
         codes, size = np.where(np.isnan(values), 0, groups + 1), int(groups.max(initial=-1)) + 3
         total = np.bincount(codes, values, size).astype(float)
         total[np.bincount(codes, minlength=size) == 0] = np.nan
         total[0] = np.nan
+        if belonging is None:
+            return cls(total, ())
         below = np.full(len(values), -1, np.int32)
         return cls(total, [_placed(values, positions, below) for positions in belonging], below)
 
@@ -128,7 +130,7 @@ def tables_at(columns: Mapping[str, np.ndarray], groups: Mapping[str | None, np.
     compared_by = {by for (_, by), how in hows.items() if how != {"total"}}
     belonging = {by: members(codes) if by in compared_by else () for by, codes in groups.items()}
     return {
-        (name, by): PeerTable.of(columns[name].astype(float), groups[by], belonging[by] if how != {"total"} else ())
+        (name, by): PeerTable.of(columns[name].astype(float), groups[by], belonging[by] if how != {"total"} else None)
         for (name, by), how in hows.items()
     }
 
