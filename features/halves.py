@@ -12,12 +12,15 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress, cycle, islice
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from typing import Any, TypeVar
 
 import numpy as np
 
+THEIRS = (False, True, False, True, False, True, False, True, True)
+"""Which of nine parts the child answers: one more than the parent, which also uses all the answers."""
 Part = TypeVar("Part")
 Answer = Sequence[np.ndarray]
 
@@ -42,7 +45,7 @@ def _forked(work: Callable[..., None], *given: Any) -> ForkProcess:
 
 
 def alternately(parts: Sequence[Part], answer: Callable[[Part], Answer], size: int) -> Iterator[Answer]:
-    """The answers to all parts in order, every other one computed by a forked process.
+    """The answers to all parts in order, about every other one computed by a forked process.
 
     Parameters
     ----------
@@ -54,12 +57,13 @@ def alternately(parts: Sequence[Part], answer: Callable[[Part], Answer], size: i
         return
     room = shared((size,), np.uint8)
     here, there = multiprocessing.Pipe()
-    child = _forked(_answer, parts[1::2], answer, room, there)
+    theirs = list(islice(cycle(THEIRS), len(parts)))
+    child = _forked(_answer, [*compress(parts, theirs)], answer, room, there)
     there.close()
     try:
-        for number, part in enumerate(parts):
-            theirs = _received(room, here) if number % 2 else None
-            yield answer(part) if theirs is None else theirs
+        for part, is_theirs in zip(parts, theirs, strict=True):
+            found = _received(room, here) if is_theirs else None
+            yield answer(part) if found is None else found
     finally:
         here.close()
         child.terminate()

@@ -83,7 +83,7 @@ class Context:
         for (base, by), table in self.tables.items():
             names = {code: value for value, code in self.groups.get(str(by), {}).items()} if by else {}
             for code in range(-1, len(table.total) - 1):
-                values = table.values[code] if 0 <= code < len(table.values) else None
+                values = table.values[code].astype(np.float64) if 0 <= code < len(table.values) else None
                 rows.append((base, by or "", names.get(code), code, float(table.total[code + 1]), values))
         return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"code": "int64", "total": "float64"})
 
@@ -103,7 +103,7 @@ class Context:
         groups: dict[str, dict[str, int]] = {}
         for (base, by), rows in frame.groupby(["base", "by"], sort=False):
             inner = rows[rows["values"].notna()]
-            values = [np.asarray(one, np.float64) for one in inner["values"]]
+            values = [np.asarray(one, np.float32) for one in inner["values"]]
             tables[str(base), str(by) or None] = PeerTable(rows["total"].to_numpy(np.float64), values)
             if by:
                 named = rows[rows["group"].notna()]

@@ -38,7 +38,7 @@ class PeerTable:
     total: np.ndarray
     """Sum of each group, between two missing ones for merchants in none."""
     values: Sequence[np.ndarray]
-    """The sorted values of each group; empty where only totals are asked for."""
+    """The sorted values of each group, float32 as columns are kept; empty where only totals are asked for."""
     below: np.ndarray | None = None
     """Twice how many of its group's values lie below each merchant's, ties half, -1 where it has none; of those that the table was made of."""
 
@@ -57,14 +57,14 @@ class PeerTable:
     @cached_property
     def median(self) -> np.ndarray:
         """Median of each group, between two missing ones for merchants in none."""
-        inner = [(one[(len(one) - 1) // 2] + one[len(one) // 2]) / 2 if len(one) else np.nan for one in self.values]
+        inner = [(float(one[(len(one) - 1) // 2]) + float(one[len(one) // 2])) / 2 if len(one) else np.nan for one in self.values]
         return np.array([np.nan, *inner, np.nan])
 
     @cached_property
     def steps(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """The different values of each group, and how many of its values lie below each of them; the last count is of all."""
         firsts = [np.flatnonzero(np.diff(one, prepend=np.nan) != 0) for one in self.values]
-        return [(one.take(first), np.append(first, len(one))) for one, first in zip(self.values, firsts, strict=True)]
+        return [(one.take(first).astype(float), np.append(first, len(one))) for one, first in zip(self.values, firsts, strict=True)]
 
     def rank(self, values: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """Share of its group's values below each of `values` (n,), ties half; missing without a value or a group."""
@@ -107,7 +107,7 @@ def _placed(values: np.ndarray, positions: np.ndarray, below: np.ndarray) -> np.
         is_new = np.append(True, ranked[1:] != ranked[:-1])
         ends = np.append(np.flatnonzero(is_new), len(ranked)).astype(below.dtype)
         below[positions.take(order[: len(ranked)])] = (ends[:-1] + ends[1:]).take(is_new.cumsum() - 1)
-    return ranked
+    return ranked.astype(np.float32)
 
 
 def _rank(different: np.ndarray, below: np.ndarray, values: np.ndarray) -> np.ndarray:

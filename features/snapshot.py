@@ -33,7 +33,7 @@ from features.source import Source, read_source
 from features.tiles import Rows, Tiles
 from features.verbs import Measure
 
-BLOCKS = 2
+BLOCKS = 1
 """Blocks of merchants in a part."""
 Blocks = list[tuple[int, int]]
 """Ranges of merchants."""
