@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -217,7 +218,7 @@ class Checker:
 
 def _shown(value: object) -> str:
     """A value on one line and not too long for a sentence."""
-    text = " ".join(str(value).split())
+    text = re.sub(r"\s+", " ", str(value))  # blanks at its ends stay: they may be what is wrong
     return text if len(text) <= 60 else text[:59] + "…"
 
 

@@ -92,11 +92,11 @@ def champion_pointer(state_dir: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ModelRefused(f"no model was promoted in {state_dir} yet; type `keepwell train` and then `keepwell promote`.") from None
     except (OSError, ValueError) as error:
-        raise ModelRefused(f"{path} cannot be read ({error}); type `keepwell promote` to write it anew.") from None
+        raise ModelRefused(f"{path} cannot be read ({error}); move it away and type `keepwell promote` to write it anew.") from None
     version = content.get("model_version") if isinstance(content, dict) else None
     if not isinstance(version, str) or not version.isalnum():
         raise ModelRefused(
-            f"{path} names the model version {version!r}, expected letters and digits; type `keepwell promote` to write it anew."
+            f"{path} names the model version {version!r}, expected letters and digits; move it away and type `keepwell promote` to write it anew."
         )
     return content
 

@@ -94,15 +94,31 @@ def damage(bundle: Path) -> str | None:
 
 
 def champion(state_dir: Path) -> dict[str, Any] | None:
-    """The served model's entry in champion.json, or None before the first promotion."""
-    path = state_dir / "champion.json"
-    return dict(json.loads(path.read_bytes())) if path.exists() else None
+    """The served model's entry in champion.json, or None before the first promotion.
+
+    Raises
+    ------
+    ModelRefused : the file cannot be read.
+    """
+    found = _entry(state_dir / "champion.json", "move it away and type `keepwell promote` to write it anew.")
+    return found and {"previous": [], **found}
 
 
 def challenger(state_dir: Path) -> dict[str, Any] | None:
-    """The entry of the model trained last, in challenger.json; None before the first training."""
-    path = state_dir / "challenger.json"
-    return dict(json.loads(path.read_bytes())) if path.exists() else None
+    """The entry of the model trained last, in challenger.json; None before the first training; raises as `champion`."""
+    return _entry(state_dir / "challenger.json", "type `keepwell train` to write it anew.")
+
+
+def _entry(path: Path, remedy: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ModelRefused(f"{path} cannot be read ({error}); {remedy}") from None
+    if not isinstance(found, dict) or not str(found.get("model_version", "")).isalnum() or "mlflow_version" not in found:
+        raise ModelRefused(f"{path} names no model version with its number in MLflow; {remedy}")
+    return found
 
 
 def challenge(state_dir: Path, model_version: str, mlflow_version: int) -> None:

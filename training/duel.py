@@ -90,14 +90,22 @@ def duel(state_dir: Path, challenger: str, champion: str) -> Duel | None:
     ours, theirs = (state_dir / "judged" / f"{version}.parquet" for version in (challenger, champion))
     if not ours.exists():
         return None
-    rows = pd.read_parquet(ours)
+    rows = _kept(ours)
     told = rows.get(f"churn_risk of {champion}", pd.Series(float("nan"), rows.index))
     if theirs.exists():
         keys = ["merchant_id", "cutoff"]
-        kept = pd.read_parquet(theirs, columns=[*keys, "churn_risk"]).rename(columns={"churn_risk": "told"})
+        kept = _kept(theirs)[[*keys, "churn_risk"]].rename(columns={"churn_risk": "told"})
         told = told.fillna(rows.merge(kept, on=keys, how="left")["told"].set_axis(rows.index))
     shared = rows.assign(told=told)[told.notna()]
     return judged(shared) if len(shared) else None
+
+
+def _kept(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are one or the other
+        why = str(error).splitlines()[0].rstrip(". ")
+        raise ModelRefused(f"{path} cannot be read ({why}); move it away and type `keepwell train`, which judges anew.") from None
 
 
 def judged(rows: pd.DataFrame, resamples: int = RESAMPLES) -> Duel:

@@ -129,6 +129,21 @@ class Store:
         """The version trained last and not promoted, or None."""
         return self._alias(CHALLENGER)
 
+    def refuse_unless_registered(self, version: int, model_version: str) -> None:
+        """Refuse, before anything is moved, a version that this store does not have, or has of another model.
+
+        Raises
+        ------
+        UsageRefused
+            It is another store than the one that the training was recorded in, such as that of another directory.
+        """
+        found = self._known().get(int(version))
+        if found is None or found.tags.get("model_version") != model_version:
+            raise UsageRefused(
+                f"MLflow's store of this directory has no version {version} with model {model_version}; repeat the command in the directory where "
+                "`keepwell train` ran, or train anew here."
+            )
+
     def promote(self, version: int) -> MlflowVersion:
         """Make a version the champion and remember the one before; it stops being the challenger.
 
@@ -137,7 +152,7 @@ class Store:
         UsageRefused
             There is no such version.
         """
-        known = {int(each.version): each for each in self.client.search_model_versions(f"name = '{NAME}'")}
+        known = self._known()
         if int(version) not in known:
             listed = ", ".join(map(str, sorted(known))) or "none"
             raise UsageRefused(f"Version {version} of {NAME} is not in the registry; registered are {listed}. Promote one of these.")
@@ -206,6 +221,9 @@ class Store:
         rows += [Metric(name, sum(values) / len(values), when, 0) for name, values in seen.items()]
         for start in range(0, len(rows), 1000):
             self.client.log_batch(run_id, metrics=rows[start : start + 1000])
+
+    def _known(self) -> dict[int, ModelVersion]:
+        return {int(each.version): each for each in self.client.search_model_versions(f"name = '{NAME}'")}
 
     def _alias(self, alias: str) -> MlflowVersion | None:
         models = self.client.search_registered_models(f"name = '{NAME}'")

@@ -81,6 +81,7 @@ def train(market: Market, mlruns: Path | None = None, progress: Progress = lambd
     """
     as_of = market.source.end_day
     judged = test_cutoffs(market, as_of)
+    bundle.champion(market.settings.state_dir)  # what it refuses should not cost a training
     store = cache(lambda: tracking.open_store(market.settings, mlruns))
     if budget:
         store()  # what it refuses should not cost a search
@@ -170,6 +171,7 @@ def promote(settings: Settings, promoted_at: str, *, mlruns: Path | None = None,
     held = held_against_champion(state, chosen["model_version"], bundle.card_of(state, chosen["model_version"])["evaluation"])
     if held.passed or force:
         store = tracking.open_store(settings, mlruns)
+        store.refuse_unless_registered(chosen["mlflow_version"], chosen["model_version"])
         bundle.promote_bundle(state, chosen["model_version"], chosen["mlflow_version"], promoted_at)
         store.promote(chosen["mlflow_version"])
     now = bundle.champion(state)
@@ -178,8 +180,9 @@ def promote(settings: Settings, promoted_at: str, *, mlruns: Path | None = None,
 
 def rollback(settings: Settings, *, mlruns: Path | None = None) -> dict[str, Any]:
     """Make the champion before the champion again, for serving and in MLflow; returns its entry."""
-    bundle.before_champion(settings.state_dir)  # refuses before there is a store
+    before, _ = bundle.before_champion(settings.state_dir)  # refuses before there is a store
     store = tracking.open_store(settings, mlruns)
+    store.refuse_unless_registered(before["mlflow_version"], before["model_version"])
     entry = bundle.rollback_bundle(settings.state_dir)
     store.promote(int(entry["mlflow_version"]))
     return entry

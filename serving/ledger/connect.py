@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from features.errors import DataRefused, UsageRefused
 
@@ -94,9 +94,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def _reached(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        if type(error) not in (DatabaseError, OperationalError):  # a damaged file, or a database that is not there; others are our own faults
+            raise
         why = " ".join(str(error.orig).split())
-        raise DataRefused(f"the ledger {engine.url!r} cannot be used ({why}); check [state] ledger and that its database runs.") from error
+        remedy = "check [state] ledger and that its database runs; put a damaged file back from a copy, or move it away."
+        raise DataRefused(f"the ledger {engine.url!r} cannot be used ({why}); {remedy}") from error
 
 
 def migrate(engine: Engine) -> None:

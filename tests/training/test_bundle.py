@@ -14,7 +14,7 @@ import pytest
 from features.errors import ModelRefused, UsageRefused
 from serving.champion import champion_pointer, checked_bundle, golden_difference
 from training import bundle
-from training.bundle import champion, damage, promote_bundle, rollback_bundle, write_bundle
+from training.bundle import challenger, champion, damage, promote_bundle, rollback_bundle, write_bundle
 
 
 class Scaled:
@@ -120,6 +120,18 @@ def test_rollback_walks_back_and_then_refuses(tmp_path: Path) -> None:
     with pytest.raises(UsageRefused, match=f"{first} is the first"):
         rollback_bundle(tmp_path)
     assert champion_pointer(tmp_path)["model_version"] == first
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"version": 1}', b'{"model_version": 7}', b'{"model_version": "../x", "mlflow_version": 1}', b"\xff"])
+def test_a_damaged_pointer_is_a_sentence_that_says_what_to_do(tmp_path: Path, content: bytes) -> None:
+    for name, read, remedy in (("champion", champion, "move it away and type `keepwell promote`"), ("challenger", challenger, "type `keepwell train`")):
+        (tmp_path / f"{name}.json").write_bytes(content)
+        with pytest.raises(ModelRefused, match=f"{name}.json .*{remedy}"):
+            read(tmp_path)
+    with pytest.raises(ModelRefused):
+        rollback_bundle(tmp_path)
+    with pytest.raises(ModelRefused, match="move it away and type `keepwell promote`"):
+        champion_pointer(tmp_path)
 
 
 def test_nothing_to_roll_back_to_is_a_sentence(tmp_path: Path) -> None:

@@ -197,6 +197,14 @@ def test_an_unusable_url_is_refused_without_showing_a_password(url_given: str, s
         Ledger.at(url_given)
 
 
+def test_a_damaged_file_is_a_sentence_that_says_what_to_do(tmp_path: Path) -> None:
+    place = tmp_path / "ledger.db"
+    place.write_bytes(b"no database" * 1000)
+    with pytest.raises(DataRefused, match="not a database.*move it away"):
+        Ledger.at(f"sqlite:///{place}")
+    assert place.read_bytes().startswith(b"no database"), "it is left as it is"
+
+
 def test_a_database_that_does_not_answer_is_refused_without_its_password() -> None:
     with pytest.raises(DataRefused, match="cannot be used") as refused:
         Ledger.at("postgresql+psycopg://ann:secret@127.0.0.1:9/none")
