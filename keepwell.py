@@ -5,6 +5,7 @@ Exit codes: 0 ok · 2 usage · 3 data refused · 4 quality gate · 5 model refus
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,7 +94,7 @@ def backtest(
 ) -> None:
     """Strictly out of time: at each cutoff uses only what was known then; writes predictions, metrics and a report."""
     path, days = shell.config_path(config), of_training.cutoff_list(cutoffs)
-    command = f"keepwell backtest {path} --cutoffs {cutoffs} --out {out}" + " --peers" * peers
+    command = f"{shell.command('backtest', path)} --cutoffs {shlex.quote(cutoffs)} --out {shlex.quote(str(out))}" + " --peers" * peers
     with shell.working("backtest", as_json) as tell:
         found = of_training.run_backtest(path, days, out, _grade, command, tell, peers=peers)
     text = of_training.backtest_text(found) + f"\nWrote predictions.parquet, metrics.json and report.html to {out}."

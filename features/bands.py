@@ -40,7 +40,8 @@ class Bands:
         place = np.clip(np.interp(inner, levels, np.arange(len(levels))), 0, len(levels) - 1)
         size = np.interp(np.log(base), self.centers, np.arange(len(self.centers)))
         found = _between(table, size, place)
-        return np.where(inner <= 0, 0.0, found * np.clip(inner / levels[0], 0, 1))
+        reached = inner / levels[0] if levels[0] > 0 else np.ones_like(inner)  # zero where no order was ever worth anything
+        return np.where(inner <= 0, 0.0, found * np.clip(reached, 0, 1))
 
 
 def _between(table: Array, row: Array, column: Array) -> Array:

@@ -11,6 +11,7 @@ from features import shell
 from features.cutoffs import day_number
 from features.declare import catalogue
 from features.errors import UsageRefused, did_you_mean
+from features.overview import refuse_days_without_data
 from features.shell import AsJson, Config
 from features.snapshot import Market
 from features.tables import STREAMS
@@ -32,7 +33,7 @@ def simulate(
 
     with shell.working("simulating", as_json) as tell:
         config = written(out, merchants=merchants, seed=seed, days=days, orders_per_merchant=orders, progress=tell)
-    shell.answer({"config": str(config)}, as_json, f"Wrote a market of {merchants:,} merchants.\nNext: keepwell check {config}")
+    shell.answer({"config": str(config)}, as_json, f"Wrote a market of {merchants:,} merchants.\nNext: {shell.command('check', config)}")
 
 
 @catalogued.command("list")
@@ -86,6 +87,7 @@ def build(
     with shell.working("building", as_json):
         market = Market.open(shell.config_path(config), shell.today())
         day = market.source.end_day if cutoff is None else day_number(cutoff)
+        refuse_days_without_data(market.source, day)
         frame = market.snapshot(day)
         write_atomically(out, frame.to_parquet())
     facts = {"rows": len(frame), "features": frame.shape[1], "out": str(out)}

@@ -17,6 +17,7 @@ from features.errors import DataRefused, UsageRefused
 from features.settings import FileSource, QuerySource, Settings, TableSource
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+PARQUET_ENDINGS = ("", ".parquet", ".parq", ".pq")
 LITERAL = r"'((?:[^']|'')*)'"
 MISTAKES_IN_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.SyntaxException)
 
@@ -82,11 +83,16 @@ def _unreadable(table: str, source: TableSource, error: Exception) -> str:
     if isinstance(source, QuerySource):
         return f"{place(table, source)} cannot be read: {told}; correct the file or the query."
     kind = "CSV" if _is_csv(source.path) else "Parquet"
-    return f"{place(table, source)} is not a readable {kind} file: {told}; write the file again."
+    remedy = "write the file again"
+    if kind == "Parquet" and Path(source.path).suffix.lower() not in PARQUET_ENDINGS:
+        remedy = f"save it as Parquet or as CSV ({', '.join(CSV_ENDINGS[:3])})"
+    return f"{place(table, source)} is not a readable {kind} file: {told}; {remedy}."
 
 
 def _told(error: Exception) -> str:
     """DuckDB's own words without the kind of error, the excerpt of the query, advice and machine paths."""
+    if extension := re.search(r"install the required extension '(\w+)", str(error)):
+        return f"it needs DuckDB's extension {extension[1]}, which is not installed, and Keepwell fetches nothing from the network"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     more = [line for line in lines[1:3] if not line.startswith(("LINE ", "Original Line", "Possible"))]
     text = re.sub(r"^(\w+ )+Error: ", "", " ".join([lines[0], *more] if "CSV Error on Line" in lines[0] else lines[:1]))

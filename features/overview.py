@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from features.errors import DataRefused
 from features.source import Source
 from features.tables import ATTRIBUTES, SCALE, STREAMS, TABLES
 
@@ -44,6 +45,23 @@ def longest_pause(source: Source) -> int:
     """The most days in a row without any order, between the first and the last."""
     gap = _longest_gap(source)
     return int(gap["days"]) if gap else 0
+
+
+def refuse_days_without_data(source: Source, cutoff: int) -> None:
+    """Refuse a cutoff after days of which nothing is known: they would be read as every merchant's silence.
+
+    Raises
+    ------
+    DataRefused
+        The data ends further before the cutoff than the platform was ever without orders.
+    """
+    end, pause = source.end_day, longest_pause(source)
+    if cutoff - end > pause:
+        raise DataRefused(
+            f"cutoff {day(cutoff)} lies {cutoff - end} days after the data ends ({day(end)}), and the platform was never without orders for more "
+            f"than {pause}: missing days would be read as merchants' silence. Bring the orders up to date, or use a cutoff on or before "
+            f"{day(end + pause)}."
+        )
 
 
 def weekly_rows(source: Source, stream: str, weeks: int) -> tuple[int, float]:

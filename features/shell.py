@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,17 @@ def config_path(given: Path | None) -> Path:
         if path.exists():
             return path
     raise UsageRefused("there is no keepwell.toml in this directory; name one, or run keepwell demo first.")
+
+
+def command(words: str, config: Path | None) -> str:
+    """A command to type next, for the configuration that was named, if one was.
+
+    Examples
+    --------
+    >>> command("promote", None), command("check", Path("my market/keepwell.toml"))
+    ('keepwell promote', "keepwell check 'my market/keepwell.toml'")
+    """
+    return f"keepwell {words}" + ("" if config is None else f" {shlex.quote(str(config))}")
 
 
 def today() -> date:

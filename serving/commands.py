@@ -13,9 +13,9 @@ import pandas as pd
 import typer
 
 from features import shell
-from features.cutoffs import day_date, day_number
-from features.errors import DataRefused, Refused, UsageRefused, did_you_mean
-from features.overview import longest_pause
+from features.cutoffs import day_number
+from features.errors import Refused, UsageRefused, did_you_mean
+from features.overview import refuse_days_without_data
 from features.settings import Settings, read_settings
 from features.shell import AsJson, Config
 from features.snapshot import Market
@@ -63,7 +63,7 @@ def score(
     text = (
         f"Published run {run.run_id}: {counts['scored']:,} of {counts['merchants']:,} merchants scored as of {run.cutoff} by model "
         f"{run.model_version}; about {counts['expected_leavers']:,.0f} will leave, {sum(counts['warnings'].values()):,} warnings.\n"
-        "Next: keepwell at-risk"
+        f"Next: {shell.command('at-risk', config)}"
     )
     shell.answer(dict(run.header), as_json, text)
 
@@ -80,7 +80,7 @@ def published(config: Path, cutoff: str | None = None, rules_file: Path | None =
     chosen = rules_of(settings, rules_file)
     market = market or Market.open(config, shell.today())
     cutoff_day = market.source.end_day if day is None else day
-    _refuse_days_without_data(market, cutoff_day)
+    refuse_days_without_data(market.source, cutoff_day)
     given: dict[str, Any] = {"state_dir": settings.state_dir, "created_at": shell.now()}
     if not Ledger.is_made(settings):
         run = run_once(market, cutoff_day, champion, chosen, partial(Ledger.open, settings), **given)
@@ -92,17 +92,6 @@ def published(config: Path, cutoff: str | None = None, rules_file: Path | None =
             sender.all_due(ledger)
     return run
 
-
-
-def _refuse_days_without_data(market: Market, day: int) -> None:
-    """Refuse a cutoff after days of which nothing is known: they would be read as every merchant's silence."""
-    end, pause = market.source.end_day, longest_pause(market.source)
-    if day - end > pause:
-        raise DataRefused(
-            f"cutoff {day_date(day):%Y-%m-%d} lies {day - end} days after the data ends ({day_date(end):%Y-%m-%d}), and the platform was never "
-            f"without orders for more than {pause}: missing days would be read as merchants' silence. Bring the orders up to date, or use a "
-            f"cutoff on or before {day_date(end + pause):%Y-%m-%d}."
-        )
 
 
 def _list_command(name: str, made: Callable[..., Listing], by_chain: Callable[..., Listing], doc: str) -> Callable[..., None]:

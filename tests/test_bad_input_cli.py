@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,7 @@ COMMANDS: dict[str, tuple[int, tuple[str, ...], str]] = {
     "a cutoff at noon": (2, ("score", "--cutoff", "2024-06-01 12:00"), "is not a midnight; give a date like 2024-06-01."),
     "a cutoff before everything": (3, ("score", "--cutoff", "2020-01-01"), "no merchant is known before 2020-01-01; score at a later cutoff."),
     "a cutoff after everybody": (3, ("score", "--cutoff", "2030-01-01"), "missing days would be read as merchants' silence. Bring the orders up to date"),
+    "a snapshot after everybody": (3, ("features", "build", "--cutoff", "2030-01-01"), "missing days would be read as merchants' silence."),
     "a snapshot at no date": (2, ("features", "build", "--cutoff", "x"), "cutoff 'x' is not a date; write it as 2026-06-01."),
     "no test cutoff": (2, ("backtest",), "no cutoff was given; write --cutoffs 2011-05-01,2011-06-01."),
     "a test cutoff that is no date": (2, ("backtest", "--cutoffs", "2024-11-01,soon"), "cutoff 'soon' is not a date; write it as 2026-06-01."),
@@ -311,6 +313,19 @@ def test_a_command_that_is_not_understood_shows_how_to_get_help(tmp_path: Path, 
     assert (said.code, said.out) == (2, "")
     assert "--help" in said.err
     assert "Traceback" not in said.err
+
+
+def test_a_promotion_that_mlflow_refuses_moves_nothing(served: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+    home = shutil.copytree(served, tmp_path / "my market")
+    (home / ".keepwell" / "champion.json").unlink()
+    (tmp_path / "elsewhere").mkdir()
+    sentence = refused(2, "promote", "--force", home / "keepwell.toml", at=tmp_path / "elsewhere", watched=home)
+    assert sentence.endswith("repeat the command in the directory where `keepwell train` ran, or train anew here."), sentence
+
+
+def test_what_to_type_next_can_be_typed(tmp_path: Path, run: Run) -> None:
+    said = run("simulate", "my market", "--merchants", "5", "--days", "200", at=tmp_path)
+    assert said.out.endswith("Next: keepwell check 'my market/keepwell.toml'\n"), said
 
 
 def test_state_that_cannot_be_a_directory_is_refused_before_the_work(tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -98,11 +98,11 @@ def train(
         "passed": done.verdict.passed,
         "reasons": done.verdict.reasons,
     }
-    shell.answer(facts, as_json, _training_text(done))
+    shell.answer(facts, as_json, _training_text(done, shell.command("promote", config)))
 
 
-def _training_text(done: Any) -> str:
-    verdict = "It may be promoted: keepwell promote" if done.verdict.passed else "It does not pass the gate."
+def _training_text(done: Any, promote: str) -> str:
+    verdict = f"It may be promoted: {promote}" if done.verdict.passed else "It does not pass the gate."
     return "\n".join(
         [
             f"Challenger {done.model_version} (version {done.mlflow_version} in MLflow), judged out of time:",

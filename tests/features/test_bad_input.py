@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from features import intake
 from features.errors import DataRefused, Refused, UsageRefused
 from features.source import read_source
 
@@ -282,6 +283,24 @@ def test_a_long_or_broken_example_stays_on_one_line(tmp_path):
     sentence = refusal(write(tmp_path, orders={"query": query}, merchants=MERCHANTS))
     expect_words(sentence, '"a bbb', "…")
     assert len(sentence) < 300
+
+
+def test_an_extension_that_is_not_installed_is_named():
+    raised = "IO Error: An error occurred while trying to automatically install the required extension 'httpfs:\nExtension not found."
+    expect_words(intake._told(duckdb.IOException(raised)), "needs DuckDB's extension httpfs, which is not installed")
+
+
+def test_blanks_around_an_unknown_id_are_shown(tmp_path):
+    orders = "order_id,merchant_id,ordered_at,amount\no1, bakery ,2026-01-01,5\n"
+    path = write(tmp_path, orders={"path": "sales.csv"}, merchants=MERCHANTS)
+    (tmp_path / "sales.csv").write_text(orders)
+    expect_words(refusal(path), 'does not know, such as " bakery "')
+
+
+def test_a_file_of_another_kind_is_refused_with_the_kinds_that_are_read(tmp_path):
+    path = write(tmp_path, orders={"path": "sales.xlsx"})
+    (tmp_path / "sales.xlsx").write_bytes(b"PK" + bytes(100))
+    expect_words(refusal(path), '"sales.xlsx"', "save it as Parquet or as CSV (.csv, .tsv, .txt).")
 
 
 CHINESE = "merchant_id,joined_at,name\nbakery,2025-06-01,朝阳区面包店\nflorist,2025-07-01,=cmd|'/c calc'!A0 🌸\n"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.errors import ModelRefused
 from training import bundle, duel, train
 from training.duel import Duel, judged, keep
 from training.evaluate import evaluate
@@ -168,6 +169,14 @@ def test_without_shared_cutoffs_there_is_no_comparison(state: Path, predictions:
     keep(state, "new", predictions)
     assert duel.duel(state, "new", "old") is None
     assert "shares no cutoff with the champion" in train.held_against_champion(state, "new", evaluation).reasons[0]
+
+
+def test_a_damaged_comparison_is_refused_in_a_sentence(state: Path, predictions: pd.DataFrame) -> None:
+    keep(state, "new", predictions)
+    for version in ("old", "new"):
+        (state / "judged" / f"{version}.parquet").write_bytes(b"not Parquet at all")
+        with pytest.raises(ModelRefused, match=rf"judged/{version}\.parquet cannot be read \(.*\); move it away and type `keepwell train`"):
+            duel.duel(state, "new", "old")
 
 
 def test_another_target_cannot_be_compared(state: Path, evaluation: dict[str, Any]) -> None:

@@ -75,6 +75,10 @@ def test_a_training_goes_in_and_serves_and_comes_back(store: Store, home: Path) 
 
     with pytest.raises(UsageRefused, match=r"Version 9 .* registered are 1, 2"):
         store.promote(9)
+    store.refuse_unless_registered(1, "aaa")
+    for version, model in ((9, "aaa"), (1, "bbb")):
+        with pytest.raises(UsageRefused, match=rf"has no version {version} with model {model}; repeat the command in the directory"):
+            store.refuse_unless_registered(version, model)
     assert store.promote(1) == first
     assert store.challenger() == second
     assert store.promote(2) == second == store.promote(2)

@@ -233,6 +233,11 @@ def test_a_range_is_never_upside_down(silent: float, base: float, widen: float, 
     assert low[0] == 0 or silent < 0.1 - widen
 
 
+def test_where_no_order_was_ever_worth_anything_the_range_is_without_a_warning() -> None:
+    low, high = Bands((0.0, 5.0), (0.0, 0.0), ((0.0, 0.0), (0.0, 0.0))).range(np.zeros(1), np.ones(1), np.array([0.2]))
+    assert (low[0], high[0]) == (0.0, 0.0)
+
+
 # --- what is kept, what is left out, what is refused
 
 
