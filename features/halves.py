@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import compress, cycle, islice
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
@@ -21,6 +22,8 @@ import numpy as np
 
 THEIRS = (False, True, False, True, False, True, False, True, True)
 """Which of nine parts the child answers: one more than the parent, which also uses all the answers."""
+AHEAD = 4
+"""Answers that the child may have ready before they are asked for."""
 Part = TypeVar("Part")
 Answer = Sequence[np.ndarray]
 
@@ -55,14 +58,16 @@ def alternately(parts: Sequence[Part], answer: Callable[[Part], Answer], size: i
     if len(parts) < 2 or not can_share():
         yield from map(answer, parts)
         return
-    room = shared((size,), np.uint8)
+    rooms = shared((AHEAD, size), np.uint8)
     here, there = multiprocessing.Pipe()
     theirs = list(islice(cycle(THEIRS), len(parts)))
-    child = _forked(_answer, [*compress(parts, theirs)], answer, room, there)
+    child = _forked(_answer, [*compress(parts, theirs)], answer, rooms, there)
     there.close()
+    for room in range(AHEAD):
+        here.send(room)
     try:
         for part, is_theirs in zip(parts, theirs, strict=True):
-            found = _received(room, here) if is_theirs else None
+            found = _received(rooms, here) if is_theirs else None
             yield answer(part) if found is None else found
     finally:
         here.close()
@@ -70,21 +75,23 @@ def alternately(parts: Sequence[Part], answer: Callable[[Part], Answer], size: i
         child.join()
 
 
-def _answer(parts: Sequence[Part], answer: Callable[[Part], Answer], room: np.ndarray, there: Connection) -> None:
+def _answer(parts: Sequence[Part], answer: Callable[[Part], Answer], rooms: np.ndarray, there: Connection) -> None:
     for part in parts:
         arrays = [np.ascontiguousarray(one) for one in answer(part)]
-        there.recv()  # the parent is ready to read, so what it read before may go
+        free = there.recv()
         ends = np.cumsum([one.nbytes for one in arrays])
         for one, end in zip(arrays, ends, strict=True):
-            room[end - one.nbytes : end] = one.reshape(-1).view(np.uint8)
-        there.send([(end - one.nbytes, one.dtype.str, one.shape) for one, end in zip(arrays, ends.tolist(), strict=True)])
+            rooms[free, end - one.nbytes : end] = one.reshape(-1).view(np.uint8)
+        there.send((free, [(end - one.nbytes, one.dtype.str, one.shape) for one, end in zip(arrays, ends.tolist(), strict=True)]))
 
 
-def _received(room: np.ndarray, here: Connection) -> Answer | None:
+def _received(rooms: np.ndarray, here: Connection) -> Answer | None:
     """A copy of the child's next answer, or None when it is no more."""
     try:
-        here.send("next")
-        head = here.recv()
+        room, head = here.recv()
+        answer = [np.frombuffer(rooms[room], dtype, int(np.prod(shape)), begin).reshape(shape).copy() for begin, dtype, shape in head]
     except (EOFError, OSError):
         return None
-    return [np.frombuffer(room, dtype, int(np.prod(shape)), begin).reshape(shape).copy() for begin, dtype, shape in head]
+    with suppress(OSError):  # the child has answered everything and is gone
+        here.send(room)
+    return answer

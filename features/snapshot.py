@@ -126,8 +126,8 @@ class Market:
         """`snapshots` in parts of some thousand merchants each, so that memory does not grow with the number of merchants."""
         days, names = np.unique([day_number(cutoff) for cutoff in cutoffs]), self._names(only)
         plan = self._plan(names)
+        self.held.keep(plan)  # before the peers, which need a part of the same tiles
         self._keep_peers(days, plan, None)
-        self.held.keep(plan)
         blocks = self.held.blocks(plan, len(days))
         parts = [blocks[start : start + BLOCKS] for start in range(0, len(blocks), BLOCKS)]
 
