@@ -1,11 +1,13 @@
 """The level of the season ahead: by how much everybody's risk will differ from what the members say, and how well that is known.
 
-Members learn from past seasons and cannot know the one that comes. Two forecasts of what they will miss are held against leaving
-them alone, on past windows that were complete at the time, always by a small model fitted on what was known then:
+Members learn from past seasons and cannot know the one that comes. Forecasts of what they will miss are held against past windows
+that were complete at the time, always by a small model fitted on what was known then; the first that has something to say is taken:
 
 * the *season*: the churn rate of the same season of earlier years, taken as far as it told past windows' errors better than nothing
   did (half-way where there is no such window yet);
-* the *recent* errors, where there is no earlier year: only if they helped on past windows, and then less the more they vary.
+* the *recent* errors, where there is no earlier year: only if they helped on past windows, and then less the more they vary;
+* the *steady* rate of past windows: while a platform is new, histories grow longer from cutoff to cutoff, which members take for
+  safety, so that what they say falls although nobody stays longer; it is followed less the more past there is to learn from.
 
 Rates are those of merchants active within the last `RECENT_DAYS`: that cohort is whole from the first cutoff on, so years can be
 compared even where the data begins in the middle of the trade.
@@ -90,7 +92,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Window:
-    """One past window: what a model of its time missed, what the season and the errors before it would have said; NaN for nothing."""
+    """One past window: what a model of its time missed, what season, errors before it and steady rate would have said; NaN for nothing."""
 
     day: float
     missed: float
@@ -98,6 +100,7 @@ class Window:
     known: float
     """How well the season was known, in [0, 1]."""
     before: float
+    steady: float
 
 
 def recent(frame: pd.DataFrame, settings: Settings) -> np.ndarray:
@@ -118,9 +121,10 @@ def windows(past: Past) -> list[Window]:
         known = days <= day - past.span
         season, weight = same_season(days[known], rates[known], day)
         errors = [window.missed for window in found if window.day <= day - past.span]
+        steady = steady_shift(raw, days[known], rates[known], past.span)
         missed = shift_to(raw, float(logistic(rate)))
         expected = shift_to(raw, float(logistic(np.array(season)))) if weight else np.nan
-        found.append(Window(float(day), missed, expected, weight, float(np.mean(errors[-3:])) if errors else np.nan))
+        found.append(Window(float(day), missed, expected, weight, float(np.mean(errors[-3:])) if errors else np.nan, steady))
     return found
 
 
@@ -153,6 +157,12 @@ def same_season(days: Array, rates: Array, day: float) -> tuple[float, float]:
     return (float((weight * rates).sum() / total), min(1.0, total)) if total > 0.05 else (np.nan, 0.0)
 
 
+def steady_shift(raw: Array, days: Array, rates: Array, span: int) -> float:
+    """The shift of log-odds (m,) towards the mean rate of past windows: all the way after the first, half-way when they reach a span back."""
+    rate = np.asarray(np.average(rates, weights=0.5 ** ((days[-1] - days) / HALF_LIFE)))
+    return float(span / (span + days[-1] - days[0]) * shift_to(raw, float(logistic(rate))))
+
+
 def level_ahead(past: Past, raw: Array, day: float) -> Level:
     """The level at a day.
 
@@ -166,12 +176,15 @@ def level_ahead(past: Past, raw: Array, day: float) -> Level:
     season, known = same_season(days[complete], rates[complete], day)
     share = season_share(done, past.span)
     lately = recent_share(done)
-    shift, how = 0.0, "no season of an earlier year was known, and recent errors did not help: left alone"
+    shift, how = 0.0, "left alone: there is nobody to compare with past windows"
     if known and len(raw):
         shift = known * share * shift_to(raw, float(logistic(np.array(season))))
         how = f"moved {known * share:.0%} of the way to the same season of earlier years"
     elif lately:
         shift, how = lately, "moved by what recent windows missed; no season of an earlier year was known"
+    elif complete.any() and len(raw):
+        shift = steady_shift(raw, days[complete], rates[complete], past.span)
+        how = "moved towards the rate of past windows; no season of an earlier year was known"
     error = level_error(done, share, day, past.span)
     return Level(float(shift), error, f"{how} ({shift:+.2f} in log-odds, give or take {error:.2f})")
 
@@ -203,9 +216,14 @@ def level_error(done: list[Window], share: float, day: float, span: int) -> floa
     """Standard error of the level, from what such forecasts missed on past windows, late ones counting more."""
     step = _spacing(done, span)
     weight = np.array([step * 0.5 ** ((day - window.day - span) / HALF_LIFE) for window in done])
-    said = [share * window.season if window.known > 0 else 0.5 * window.before if np.isfinite(window.before) else 0.0 for window in done]
-    squares = (np.array([window.missed for window in done]) - np.array(said)) ** 2
+    squares = np.array([(window.missed - _said(window, share)) ** 2 for window in done])
     return float(np.sqrt(((weight * squares).sum() + PRIOR_ERROR**2) / (weight.sum() + 1)))
+
+
+def _said(window: Window, share: float) -> float:
+    if window.known > 0:
+        return share * window.season
+    return HALF_WAY * window.before if np.isfinite(window.before) else window.steady
 
 
 def _spacing(done: list[Window], span: int) -> float:

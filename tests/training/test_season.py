@@ -47,13 +47,23 @@ def test_a_season_that_comes_back_is_followed(day: float) -> None:
     assert error < 0.45
 
 
-def test_without_an_earlier_year_and_without_steady_errors_it_is_left_alone_and_says_so() -> None:
+@pytest.mark.parametrize(("months", "way"), [(1, 1.0), (2, 0.75), (4, 0.5)])
+def test_members_that_say_too_little_on_a_new_platform_are_moved_towards_the_rate_of_past_windows(months: int, way: float) -> None:
+    days = MONTHS[:months]
+    past = past_of(np.zeros(months), 3000, days)
+    now = past.columns[past.day == days[-1], 0]
+    found = level_ahead(past, now - 0.6, days[-1] + SPAN)
+    assert found.shift == pytest.approx(0.6 * way, abs=0.1)
+    assert "towards the rate of past windows; no season of an earlier year was known" in found.how
+    assert level_ahead(past, now, days[-1] + SPAN).shift == pytest.approx(0, abs=0.1)
+    assert 0 < found.error < 0.45
+
+
+def test_with_nobody_to_compare_the_level_is_left_alone() -> None:
     days = np.arange(0, 220, 30).astype(float)
-    past = past_of(np.zeros(len(days)), days=days)
-    found = level_ahead(past, past.columns[past.day == days[-1], 0], 300.0)
+    found = level_ahead(past_of(np.zeros(len(days)), days=days), np.zeros(0), 300.0)
     assert found.shift == 0
-    assert found.error > 0
-    assert found.how.startswith("no season of an earlier year was known")
+    assert found.how.startswith("left alone")
 
 
 def test_a_season_that_did_not_come_back_is_followed_less() -> None:
@@ -63,7 +73,7 @@ def test_a_season_that_did_not_come_back_is_followed_less() -> None:
 
 
 def window(missed: float, before: float = np.nan, season: float = np.nan, day: float = 0.0) -> Window:
-    return Window(day, missed, season, float(np.isfinite(season)), before)
+    return Window(day, missed, season, float(np.isfinite(season)), before, 0.0)
 
 
 def test_recent_errors_count_only_where_they_helped_before() -> None:
