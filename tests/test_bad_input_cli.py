@@ -258,7 +258,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
 
 INCOMPLETE = (
     "cutoff 2025-02-01 has labels only until 2025-02-24, but the horizon ends on 2025-05-02. "
-    "Use a cutoff on or before 2024-11-26, or shorten horizon_days in keepwell.toml."
+    "Use a cutoff on or before 2024-11-26, or shorten horizon_days of [churn] and [growth] in keepwell.toml."
 )
 COMMANDS: dict[str, tuple[int, tuple[str, ...], str]] = {
     "a cutoff that is no date": (2, ("score", "--cutoff", "soon"), "cutoff 'soon' is not a date; write it as 2026-06-01."),
@@ -276,7 +276,7 @@ COMMANDS: dict[str, tuple[int, tuple[str, ...], str]] = {
         "cutoff 2024-11-01 is given twice; give each cutoff once.",
     ),
     "an incomplete label window": (2, ("backtest", "--cutoffs", "2024-11-01,2025-02-01"), INCOMPLETE),
-    "a test cutoff without history": (3, ("backtest", "--cutoffs", "2024-02-01"), "Add 115 days of orders, or shorten horizon_days"),
+    "a test cutoff without history": (3, ("backtest", "--cutoffs", "2024-02-01"), "Add 115 days of orders, or shorten horizon_days of ["),
     "an unknown feature": (2, ("features", "describe", "gmv_9d"), "there is no feature 'gmv_9d'; did you mean \"gmv_90d\"?"),
     "a feature like no other": (2, ("features", "describe", "zzzzz"), "there is no feature 'zzzzz'; known are acquisition_channel, "),
     "an unknown merchant": (2, ("explain", "m0000"), "merchant 'm0000' is not in run "),

@@ -18,7 +18,7 @@ from training.churn import Now
 from training.dataset import Dataset, cohort_snapshots, in_cohort, labelled, refuse_empty
 from training.halves import in_two
 from training.heads import fit
-from training.labels import window_end
+from training.labels import refuse_incomplete
 from training.leaks import questions
 from training.timeline import training_cutoffs
 
@@ -160,10 +160,4 @@ def _check(market: Market, cutoffs: Sequence[int]) -> None:
     for cutoff in cutoffs:
         if list(cutoffs).count(cutoff) > 1:
             raise UsageRefused(f"cutoff {day_date(cutoff):%Y-%m-%d} is given twice; give each cutoff once.")
-        end, last = window_end(cutoff, market.settings), market.source.end_day
-        if end > last:
-            raise UsageRefused(
-                f"cutoff {day_date(cutoff):%Y-%m-%d} has labels only until {day_date(last):%Y-%m-%d}, but the horizon ends on "
-                f"{day_date(end):%Y-%m-%d}. Use a cutoff on or before {day_date(last - (end - cutoff)):%Y-%m-%d}, or shorten "
-                "horizon_days in keepwell.toml."
-            )
+        refuse_incomplete(cutoff, market.source.end_day, market.settings)

@@ -130,6 +130,29 @@ def window_end(cutoff: int, settings: Settings) -> int:
     return cutoff + settings.churn.gap_days + max(settings.churn.horizon_days, settings.growth.horizon_days, ACTIVATION_DAYS)
 
 
+def to_shorten(settings: Settings) -> str:
+    """What to shorten for labels to be complete sooner, in words: the longer of the two horizons, or both."""
+    churn, growth = settings.churn.horizon_days, settings.growth.horizon_days
+    sections = [name for name, days in (("[churn]", churn), ("[growth]", growth)) if days == max(churn, growth)]
+    return f"horizon_days of {' and '.join(sections)} in keepwell.toml"
+
+
+def refuse_incomplete(cutoff: int, as_of: int, settings: Settings) -> None:
+    """Refuse a cutoff whose label window is not over.
+
+    Raises
+    ------
+    UsageRefused
+        It ends after `as_of`.
+    """
+    end = window_end(cutoff, settings)
+    if end > as_of:
+        raise UsageRefused(
+            f"cutoff {day_date(cutoff):%Y-%m-%d} has labels only until {day_date(as_of):%Y-%m-%d}, but the horizon ends on "
+            f"{day_date(end):%Y-%m-%d}. Use a cutoff on or before {day_date(as_of - (end - cutoff)):%Y-%m-%d}, or shorten {to_shorten(settings)}."
+        )
+
+
 def labels(market: Market, cutoff: int, as_of: int) -> pd.DataFrame:
     """All labels of all merchants at a cutoff, indexed by `merchant_id`.
 
@@ -139,13 +162,7 @@ def labels(market: Market, cutoff: int, as_of: int) -> pd.DataFrame:
         When a label window is not complete at `as_of`.
     """
     settings = market.settings
-    end = window_end(cutoff, settings)
-    if end > as_of:
-        raise UsageRefused(
-            f"cutoff {day_date(cutoff):%Y-%m-%d} has labels only until {day_date(as_of):%Y-%m-%d}, but the horizon ends on "
-            f"{day_date(end):%Y-%m-%d}. Use a cutoff on or before {day_date(as_of - (end - cutoff)):%Y-%m-%d}, or shorten "
-            "horizon_days in keepwell.toml."
-        )
+    refuse_incomplete(cutoff, as_of, settings)
     tiles = market.tiles("orders", (AMOUNT, ORDERS))
     churn = settings.churn
     spans = (churn.gap_days, churn.horizon_days, settings.growth.horizon_days)

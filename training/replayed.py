@@ -14,7 +14,7 @@ from features.model import Model
 from features.snapshot import Market
 from training.backtest import trained
 from training.dataset import cohort_snapshots
-from training.labels import window_end
+from training.labels import to_shorten, window_end
 from training.timeline import HISTORY_DAYS, training_cutoffs
 
 EVERY = re.compile(r"([1-9]\d{0,3})d")
@@ -50,8 +50,8 @@ def replayed_days(market: Market, first: int | None, last: int | None, step: int
     if earliest > end:
         raise DataRefused(
             f"the orders reach from {day_date(market.source.first_day):%Y-%m-%d} to {day_date(end - 1):%Y-%m-%d}, and the first model could be "
-            f"trained on {day_date(earliest):%Y-%m-%d}, so nothing can be replayed. Add {earliest - end} days of orders, or shorten horizon_days "
-            "in keepwell.toml."
+            f"trained on {day_date(earliest):%Y-%m-%d}, so nothing can be replayed. Add {earliest - end} days of orders, "
+            f"or shorten {to_shorten(market.settings)}."
         )
     start, stop = earliest if first is None else first, end if last is None else last
     if start < earliest or stop > end or start > stop:

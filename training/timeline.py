@@ -8,7 +8,7 @@ from features.cutoffs import day_date, day_number
 from features.errors import DataRefused
 from features.settings import Settings
 from features.snapshot import Market
-from training.labels import window_end
+from training.labels import to_shorten, window_end
 
 HISTORY_DAYS = 56
 """Days of orders that a training cutoff must have behind it."""
@@ -47,6 +47,6 @@ def training_cutoffs(market: Market, as_of: int) -> list[int]:
         raise DataRefused(
             f"the orders reach from {day_date(market.source.first_day):%Y-%m-%d} to {day_date(as_of - 1):%Y-%m-%d}: too little history "
             f"for one label window, which needs {HISTORY_DAYS} days before a cutoff and {span} after it. Add {lacking} of orders, "
-            "or shorten horizon_days in keepwell.toml."
+            f"or shorten {to_shorten(settings)}."
         )
     return found

@@ -21,6 +21,7 @@ from training.backtest import Progress, judged_and_trained
 from training.card import model_card
 from training.evaluate import evaluate
 from training.gate import Verdict, verdict
+from training.labels import to_shorten
 from training.models import COMMON, HEADS
 from training.plots import beeswarm_plot, calibration_plot, capture_plot
 from training.search import search
@@ -58,7 +59,7 @@ def test_cutoffs(market: Market, as_of: int) -> list[int]:
     if not judged:
         raise DataRefused(
             f"the history suffices to train at {day_date(found[-1]):%Y-%m-%d}, but not to judge the model on a later cutoff: that needs two "
-            "label windows one after the other. Add months of orders, or shorten horizon_days in keepwell.toml."
+            f"label windows one after the other. Add months of orders, or shorten {to_shorten(market.settings)}."
         )
     return judged
 

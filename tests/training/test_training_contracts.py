@@ -139,9 +139,10 @@ def test_an_incomplete_window_is_refused_with_what_to_do(labelled: Labelled, giv
     assert labelled("churned", orders, as_of=span, **given) == {"bakery": 0.0 if not given.get("gap") else 1.0}
     with pytest.raises(UsageRefused) as refused:
         labelled("churned", orders, as_of=span - 1, **given)
+    which = {60: "[churn]", 45: "[growth]"}.get(span, "[churn] and [growth]")
     assert str(refused.value) == (
         f"cutoff 2026-04-01 has labels only until {after(span - 1)}, but the horizon ends on {after(span)}. "
-        "Use a cutoff on or before 2026-03-31, or shorten horizon_days in keepwell.toml."
+        f"Use a cutoff on or before 2026-03-31, or shorten horizon_days of {which} in keepwell.toml."
     )
 
 
