@@ -32,7 +32,7 @@ from serving.lists import growth as growth_list
 from serving.nightly import run_once
 from serving.override_words import in_force, override_facts, with_overrides
 from serving.rule_commands import rules, rules_of
-from serving.run import Run, current_run, read_run
+from serving.run import Run, current_run, run_before
 from serving.webhooks.sender import Background, Sender
 
 __all__ = ["benchmarks", "rules"]
@@ -156,8 +156,7 @@ def explain(
     """One merchant: scores, reasons, scorecard, what moved since the last run, and the next action."""
     settings = read_settings(shell.config_path(config))
     run = current_run(settings.state_dir)
-    before = run.header.get("previous")
-    facts = explained(run, merchant, lang=check_lang(lang), previous=read_run(settings.state_dir, before) if before else None)
+    facts = explained(run, merchant, lang=check_lang(lang), previous=run_before(settings.state_dir, run))
     facts["overrides"] = override_facts(run, _overrides(settings, merchant), check_lang(lang))
     shell.answer(facts, as_json, explanation(facts, check_lang(lang)))
 

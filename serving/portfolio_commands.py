@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from features import shell
-from features.errors import DataRefused, UsageRefused
-from features.settings import Settings, read_settings
+from features.errors import UsageRefused
+from features.settings import read_settings
 from features.shell import AsJson, Config
 from serving.durable import replace_file
 from serving.ledger import Ledger
 from serving.lists import check_lang
 from serving.portfolio import BY, portfolio, to_csv, to_html, to_json, to_terminal, to_xlsx
-from serving.run import Run, current_run, read_run
+from serving.run import current_run, earlier_run
 
 WRITERS = {".html": to_html, ".xlsx": to_xlsx, ".csv": to_csv, ".json": to_json}
 PERIODS = ("quarter", "month")
@@ -37,7 +37,7 @@ def show_portfolio(
         raise UsageRefused(f"{out.name} ends in {out.suffix or 'nothing'!r}, expected one of {', '.join(WRITERS)}; change the name of the file.")
     settings = read_settings(shell.config_path(config))
     run = current_run(settings.state_dir)
-    given: dict[str, Any] = {"previous": run_before(settings, run), "by": by, "every": every, "lang": check_lang(lang)}
+    given: dict[str, Any] = {"previous": earlier_run(settings.state_dir, run), "by": by, "every": every, "lang": check_lang(lang)}
     if Ledger.is_made(settings):
         with closing(Ledger.open(settings)) as ledger:
             found = portfolio(run, ledger=ledger, **given)
@@ -50,15 +50,6 @@ def show_portfolio(
         typer.echo(to_json(found).decode())
     else:
         shell.console.print(to_terminal(found))
-
-
-def run_before(settings: Settings, run: Run) -> Run | None:
-    """The run that was current before; None where there is none, or it is not there any more."""
-    name = run.header.get("previous")
-    try:
-        return read_run(settings.state_dir, name) if name else None
-    except DataRefused:
-        return None
 
 
 def _write(out: Path, found: dict[str, Any]) -> None:

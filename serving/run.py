@@ -201,6 +201,31 @@ def published(state_dir: Path) -> list[str]:
     return sorted(path.name for path in runs.glob("*") if RUN_ID.fullmatch(path.name)) if runs.is_dir() else []
 
 
+def run_before(state_dir: Path, run: Run) -> Run | None:
+    """The run that was current before, be it of the same day by another model or other rules; None where it is not there any more."""
+    return _read_if_there(state_dir, run.header.get("previous"))
+
+
+def earlier_id(state_dir: Path, run: Run) -> str | None:
+    """The id of the run of an earlier day to compare with: the one that was current before if it is of one, else the last of them."""
+    named = str(run.header.get("previous") or "")
+    if named and named[: len(run.cutoff)] < run.cutoff:
+        return named
+    return next((name for name in reversed(published(state_dir)) if name[: len(run.cutoff)] < run.cutoff), None)
+
+
+def earlier_run(state_dir: Path, run: Run) -> Run | None:
+    """The run of an earlier day to compare with, by which merchants' moves are counted; None where there is none any more."""
+    return _read_if_there(state_dir, earlier_id(state_dir, run))
+
+
+def _read_if_there(state_dir: Path, name: str | None) -> Run | None:
+    try:
+        return read_run(state_dir, name) if name else None
+    except DataRefused:
+        return None
+
+
 def _stands(path: Path) -> bool:
     if not path.is_dir():
         return False

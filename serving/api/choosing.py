@@ -22,6 +22,7 @@ from serving.page.at_risk import AtRiskQuestion as Asked
 from serving.page.at_risk import chosen
 from serving.page.board import Board, board_of
 from serving.page.desk import Desk, desk_of
+from serving.run import earlier_id
 
 FILTERS = ("tier", "stage", "region", "industry")
 
@@ -48,7 +49,7 @@ def at_risk_choice(request: Request, view: View, question: AtRiskQuestion) -> Ch
     ------
     UsageRefused : a tier or owner that nobody has.
     """
-    board = board_of(view, _previous(request, view))
+    board = board_of(view, previous_of(request, view))
     with reached():
         desk = desk_of(board, ledger_or_none(request), today(request, view))
     _refuse_unknown(view, question, {*map(str, desk.table["owner"].dropna())})
@@ -102,9 +103,9 @@ def _refuse_unknown(view: View, question: MerchantsQuestion, owners: set[str]) -
     only(view.run, view.run.merchants, question.tier, owner)
 
 
-def _previous(request: Request, view: View) -> View | None:
-    """The run before, as far as the caller may see it; None where it is gone."""
-    before = view.run.header.get("previous")
+def previous_of(request: Request, view: View) -> View | None:
+    """The run before, of an earlier cutoff, as far as the caller may see it; None where there is none any more."""
+    before = earlier_id(published(request).state_dir, view.run)
     try:
         return published(request).of(before).within(who(request)) if before else None
     except Problem:

@@ -16,7 +16,7 @@ from serving.api.champions import Champions
 from serving.api.problem import Problem
 from serving.api.view import View
 from serving.explain import explain
-from serving.run import POINTER, Run, current_run, published, read_run
+from serving.run import POINTER, Run, current_run, published, read_run, run_before
 
 __all__ = ["Published", "View"]
 log = logging.getLogger("keepwell.runs")
@@ -202,13 +202,10 @@ class Published:
 
     def _previous(self, run: Run) -> Run | None:
         """The run before a run; without what was made of it while it stood, which nobody asks for any more."""
-        name, held = run.header.get("previous"), self._held.view
-        if held and held.run.run_id == name:
+        held = self._held.view
+        if held and held.run.run_id == run.header.get("previous"):
             return replace(held.run)
-        try:
-            return read_run(self.state_dir, name) if name in published(self.state_dir) else None
-        except Refused:
-            return None
+        return run_before(self.state_dir, run)
 
     def _read(self, run_id: str) -> Run:
         try:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from features.errors import DataRefused
-from serving.run import current_run, publish, published, read_run
+from serving.run import Run, current_run, earlier_run, publish, published, read_run, run_before
 
 HEADER = {"cutoff": "2026-01-01", "model_version": "abc", "created_at": "now", "rules_hash": "r", "currency": "GBP"}
 STEPS = [
@@ -142,6 +142,22 @@ def test_publishing_an_old_result_again_makes_it_current(tmp_path: Path) -> None
     publish(tmp_path, HEADER, tables(2))
     publish(tmp_path, HEADER, tables(1))
     assert current_run(tmp_path).run_id == first.run_id
+
+
+def test_a_run_is_compared_with_the_one_before_and_with_an_earlier_day(tmp_path: Path) -> None:
+    def of_day(day: str, value: int) -> Run:
+        return publish(tmp_path, HEADER | {"cutoff": day}, tables(value))
+
+    def ids(found: list[Run | None]) -> list[str]:
+        return [run.run_id if run else "" for run in found]
+
+    first = of_day("2026-05-01", 1)
+    second, again, older = of_day("2026-06-01", 2), of_day("2026-06-01", 3), of_day("2026-05-15", 4)
+    runs = (first, second, again, older)
+    assert ids([run_before(tmp_path, run) for run in runs]) == ["", first.run_id, second.run_id, again.run_id]
+    assert ids([earlier_run(tmp_path, run) for run in runs]) == ["", first.run_id, older.run_id, first.run_id]
+    (tmp_path / "runs" / first.run_id / "run.json").write_text("{", encoding="utf-8")
+    assert run_before(tmp_path, second) is earlier_run(tmp_path, second) is None, "a damaged run is no run"
 
 
 def test_without_a_run_it_says_what_to_type(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from serving.access.callers import Access
 from serving.api.asking import published, standing, who
+from serving.api.choosing import previous_of
 from serving.api.cursor import Cursor, digest_of
 from serving.api.problem import Problem
 from serving.api.published import View
@@ -24,7 +25,6 @@ from serving.page.callings import callings
 from serving.page.desk import Desk, desk_of
 from serving.page.visit import Visit, address
 from serving.page.visiting import around, asked_of, guarded, page, today_of, visit_of
-from serving.run import published as run_ids
 
 SNOOZE_DAYS = 14
 
@@ -52,18 +52,6 @@ def home(request: Request) -> Response:
 def board_at(request: Request, view: View) -> Board:
     """The board of a view, beside the run before where that is still published."""
     return board_of(view, previous_of(request, view))
-
-
-def previous_of(request: Request, view: View) -> View | None:
-    """The run before, of an earlier cutoff, as far as the caller may see it; None where there is none any more."""
-    runs, cutoff = published(request), view.run.cutoff
-    before = str(view.run.header.get("previous") or "")
-    if not before or before[: len(cutoff)] >= cutoff:  # the same day scored twice
-        before = next((name for name in reversed(run_ids(runs.state_dir)) if name[: len(cutoff)] < cutoff), "")
-    try:
-        return runs.of(before).within(who(request)) if before else None
-    except Problem:
-        return None
 
 
 def ledger_of(request: Request) -> Ledger | None:

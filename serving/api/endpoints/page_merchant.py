@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from features.errors import Refused
 from serving.api.asking import standing
-from serving.api.endpoints.page import ledger_of, previous_of
+from serving.api.choosing import previous_of
+from serving.api.endpoints.page import ledger_of
 from serving.api.problem import Problem, clip
 from serving.ledger.acts import OUTCOMES
 from serving.ledger.schema import desk

@@ -8,16 +8,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.access.audit import audit_export
-from serving.api.asking import asked, published, ready, standing, who
+from serving.api.asking import asked, ready, standing, who
+from serving.api.choosing import previous_of
 from serving.api.describing import CSV, HTML, XLSX, describes
 from serving.api.files import attachment, wanted_format
 from serving.api.ledgers import access_of, state_of
-from serving.api.problem import Problem
 from serving.api.published import View
 from serving.api.schemas import PortfolioAnswer, PortfolioQuestion
 from serving.ledger import Ledger
 from serving.portfolio import portfolio, to_csv, to_html, to_xlsx
-from serving.run import Run
 
 WRITERS = {"csv": (to_csv, f"{CSV}; charset=utf-8"), "xlsx": (to_xlsx, XLSX), "html": (to_html, f"{HTML}; charset=utf-8")}
 
@@ -33,7 +32,9 @@ async def all_together(request: Request) -> Response:
 def _portfolio(request: Request, view: View) -> PortfolioAnswer:
     question = asked(request, PortfolioQuestion)
     ledger: Ledger | None = access_of(request).keyring.opened() if who(request).sees_all else None
-    return PortfolioAnswer(**portfolio(view.run, previous=_previous(request, view), ledger=ledger, by=question.by, every=question.every, lang=question.lang))
+    before = previous_of(request, view)
+    previous = before.run if before else None
+    return PortfolioAnswer(**portfolio(view.run, previous=previous, ledger=ledger, by=question.by, every=question.every, lang=question.lang))
 
 
 def _file(request: Request) -> Response:
@@ -43,14 +44,6 @@ def _file(request: Request) -> Response:
     audit_export(request, f"portfolio.{kind}", len(view.run.merchants), view.run.run_id)
     write, media_type = WRITERS[kind]
     return attachment(write(found), f"keepwell-portfolio-{view.run.cutoff}.{kind}", media_type)
-
-
-def _previous(request: Request, view: View) -> Run | None:
-    before = view.run.header.get("previous")
-    try:
-        return published(request).of(before).within(who(request)).run if before else None
-    except Problem:
-        return None
 
 
 ROUTES = (Route("/v1/portfolio", all_together),)
