@@ -58,12 +58,12 @@ def alternately(parts: Sequence[Part], answer: Callable[[Part], Answer], size: i
     if len(parts) < 2 or not can_share():
         yield from map(answer, parts)
         return
-    rooms = shared((AHEAD, size), np.uint8)
+    rooms = shared((min(AHEAD, len(parts) - 1), size), np.uint8)
     here, there = multiprocessing.Pipe()
     theirs = list(islice(cycle(THEIRS), len(parts)))
     child = _forked(_answer, [*compress(parts, theirs)], answer, rooms, there)
     there.close()
-    for room in range(AHEAD):
+    for room in range(len(rooms)):
         here.send(room)
     try:
         for part, is_theirs in zip(parts, theirs, strict=True):

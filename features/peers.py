@@ -5,7 +5,7 @@ The summaries of one cutoff are kept, so that a single merchant is compared with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -16,6 +16,7 @@ import numpy as np
 from features.program import base_of
 from features.verbs import Peers
 
+NOTHING = np.empty(0, np.float32)
 FEW_GROUPS = 2**15
 """Up to so many groups fit 16 bits, which sort in a tenth of the time."""
 How = Literal["rank", "median", "total"]
@@ -133,6 +134,36 @@ def tables_at(columns: Mapping[str, np.ndarray], groups: Mapping[str | None, np.
         (name, by): PeerTable.of(columns[name].astype(float), groups[by], belonging[by] if how != {"total"} else None)
         for (name, by), how in hows.items()
     }
+
+
+def to_arrays(tables: PeerTables) -> Iterator[np.ndarray]:
+    """Some tables as plain arrays, four each: totals, where each group's values end, all groups' values, and what lies below each merchant."""
+    for table in tables.values():
+        yield table.total
+        yield np.cumsum([len(one) for one in table.values], dtype=np.int64)
+        yield np.concatenate(table.values) if len(table.values) else NOTHING
+        yield NOTHING if table.below is None else table.below
+
+
+def from_arrays(wanted: Sequence[Peers], arrays: Sequence[np.ndarray]) -> Iterator[PeerTables]:
+    """The tables that `to_arrays` made arrays of, one cutoff after the other; `wanted` as for `tables_at`."""
+    keys = _keys(wanted)
+    tables = [_table(*arrays[start : start + 4]) for start in range(0, len(arrays), 4)]
+    for start in range(0, len(tables), len(keys)):
+        yield dict(zip(keys, tables[start : start + len(keys)], strict=True))
+
+
+def bytes_at_most(wanted: Sequence[Peers], merchants: int) -> int:
+    """What the arrays of one cutoff's tables take at most."""
+    return 24 * (merchants + 3) * len(_keys(wanted))
+
+
+def _keys(wanted: Sequence[Peers]) -> list[tuple[str, str | None]]:
+    return list(dict.fromkeys((base_of(node), node.by) for node in wanted))
+
+
+def _table(total: np.ndarray, ends: np.ndarray, values: np.ndarray, below: np.ndarray) -> PeerTable:
+    return PeerTable(total, np.split(values, ends[:-1]) if len(ends) else (), below if len(below) else None)
 
 
 def compared(node: Peers, tables: PeerTables, values: np.ndarray, groups: np.ndarray, positions: np.ndarray | None = None) -> np.ndarray:

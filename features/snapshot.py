@@ -26,7 +26,7 @@ from features.halves import alternately
 from features.holdings import Holdings
 from features.inline import Context, snapshot_of_rows
 from features.kernel import Room, run
-from features.peers import PeerTables, compared, tables_at
+from features.peers import PeerTables, bytes_at_most, compared, from_arrays, tables_at, to_arrays
 from features.program import Plan, base_of
 from features.settings import Settings
 from features.source import Source, read_source
@@ -239,21 +239,6 @@ class Market:
             present[:, rows] = joined | kernel.has_events("orders")
         return present, grid
 
-    def _own_of_all(self, days: np.ndarray, plan: Plan) -> tuple[np.ndarray, Grid]:
-        """The same for all merchants, half of them in a forked process where there are many."""
-        self.held.keep(plan)
-        blocks = self.held.blocks(plan, len(days))
-        half = len(blocks) // 2 if len(blocks) > 2 * BLOCKS else len(blocks)
-        parts = [part for part in (blocks[:half], blocks[half:]) if part]
-
-        def answer(part: Blocks) -> tuple[np.ndarray, ...]:
-            present, grid = self._own(days, plan, part)
-            return present, grid.numbers
-
-        size = max((part[-1][1] - part[0][0] for part in parts), default=0) * len(days) * (1 + 4 * len(plan.numbers))
-        present, numbers = (np.concatenate(both, axis=-1) for both in zip(*alternately(parts, answer, size), strict=True))
-        return present, Grid(numbers, Grid.of(plan, (0, 0)).places)
-
     def _texts(self, plan: Plan, merchant: np.ndarray, day: np.ndarray) -> dict[str, np.ndarray]:
         """Texts (n,) of merchants at cutoffs (n,); None where nothing was known."""
         known = self.held.known[merchant] < day
@@ -276,12 +261,28 @@ class Market:
         grid.fill(slice(None), run(nothing, plan.among_peers, given, room), plan.among_peers)
 
     def _keep_peers(self, days: np.ndarray, plan: Plan, done: tuple[np.ndarray, Grid] | None) -> None:
-        """Make the peers' tables of cutoffs that are not kept yet; of kept cutoffs nothing is computed again."""
-        missing = [slot for slot, day in enumerate(days) if (int(day), plan.peer_key) not in self._peers]
-        if not missing or not plan.peers:
+        """Make the peers' tables of cutoffs that are not kept yet, half of them in a forked process; of kept cutoffs nothing is computed again."""
+        missing = np.array([(int(day), plan.peer_key) not in self._peers for day in days], bool)
+        if not missing.any() or not plan.peers:
             return
-        present, grid = done or self._own_of_all(days, self._plan(plan.bases))
-        for slot in missing:
-            day, here = int(days[slot]), present[slot]
-            groups = {by: np.where(here, self.held.groups(by, day, self._everyone), -1) for by in {node.by for node in plan.peers}}
-            self._peers[day, plan.peer_key] = tables_at({name: grid[name][slot] for name in plan.bases}, groups, plan.peers)
+        if done:
+            self._peers |= {(int(day), plan.peer_key): self._tables(plan, day, *done, slot) for slot, day in enumerate(days) if missing[slot]}
+            return
+        bases = self._plan(plan.bases)
+        self.held.keep(bases)
+
+        def answer(part: np.ndarray) -> list[np.ndarray]:
+            own = self._own(part, bases, None)
+            return [array for slot, day in enumerate(part) for array in to_arrays(self._tables(plan, day, *own, slot))]
+
+        is_worth_it = missing.sum() > 1 and len(self.held.blocks(bases, len(days))) > 2
+        parts = np.array_split(days[missing], 2) if is_worth_it else [days[missing]]
+        size = len(parts[0]) * bytes_at_most(plan.peers, len(self.held.ids))
+        for part, arrays in zip(parts, alternately(parts, answer, size), strict=True):
+            found = zip(part, from_arrays(plan.peers, arrays), strict=True)
+            self._peers |= {(int(day), plan.peer_key): tables for day, tables in found}
+
+    def _tables(self, plan: Plan, day: int, present: np.ndarray, grid: Grid, slot: int) -> PeerTables:
+        here = present[slot]
+        groups = {by: np.where(here, self.held.groups(by, int(day), self._everyone), -1) for by in {node.by for node in plan.peers}}
+        return tables_at({name: grid[name][slot] for name in plan.bases}, groups, plan.peers)
