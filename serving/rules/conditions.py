@@ -7,13 +7,13 @@ operator, except `missing` itself.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from features.errors import did_you_mean
 from serving.rules.entry import Entry
@@ -30,6 +30,8 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 PRESENCE = ("missing", "known")
 OPERATORS = (*COMPARE, *PRESENCE)
+MEANT = {"=>": ">=", "=<": "<=", "=": "==", "<>": "!="}
+"""What other languages write; the closest by letters would mean something else."""
 RANK = "_rank"
 GRADES = ("tier", "stage", "points")
 """What the rules find before they look at warnings."""
@@ -126,6 +128,8 @@ class Condition(Entry):
     A word as value of an ordering operator is the name of a setting; with `==` and `!=` it is the text compared with.
     """
 
+    model_config = ConfigDict(allow_inf_nan=True)  # its own words for those are below
+
     name: str
     op: str
     value: float | str | None = None
@@ -135,7 +139,8 @@ class Condition(Entry):
     @model_validator(mode="after")
     def _can_be_tested(self) -> Condition:
         if self.op not in OPERATORS:
-            raise ValueError(f'operator "{self.op}" is not known; {did_you_mean(self.op, OPERATORS)}')
+            close = f'did you mean "{MEANT[self.op]}"?' if self.op in MEANT else did_you_mean(self.op, OPERATORS)
+            raise ValueError(f'operator "{self.op}" is not known; {close}')
         if (self.op in PRESENCE) != (self.value is None):
             expected = "takes no value" if self.op in PRESENCE else "needs a value"
             raise ValueError(f'operator "{self.op}" on {self.name} {expected}')
@@ -143,7 +148,7 @@ class Condition(Entry):
         if ordering and isinstance(self.value, str) and self.value not in SETTINGS:
             raise ValueError(f'setting "{self.value}" is not known; {did_you_mean(self.value, SETTINGS)}')
         if isinstance(self.value, float) and not np.isfinite(self.value):
-            raise ValueError(f"the value {self.value} of {self.name} is not a finite number")
+            raise ValueError(f"the value {self.value} of {self.name} is not a finite number; write one")
         return self
 
     def __str__(self) -> str:
@@ -166,6 +171,19 @@ class Condition(Entry):
             return np.zeros(len(columns), bool)
         value = self.value if text else columns.number(self.value)  # type: ignore[arg-type]
         return known & np.asarray(COMPARE[self.op](values, value), bool)
+
+
+def check_names(names: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse a name that no feature, score or attribute bears.
+
+    Raises
+    ------
+    ValueError : the name, and the closest one that is known.
+    """
+    known = frozenset(known)
+    for name in sorted(names):
+        if name not in (*known, *GRADES) and name.removesuffix(RANK) not in known:
+            raise ValueError(f'no feature, score or attribute is called "{name}"; {did_you_mean(name, known)}')
 
 
 def all_hold(conditions: tuple[Condition, ...], columns: Columns) -> Mask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -14,9 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from features.errors import did_you_mean
 from serving.rules.card import Line, card
-from serving.rules.conditions import GRADES, RANK, Columns, Condition, Mask
+from serving.rules.conditions import Columns, Condition, Mask
 from serving.rules.entry import Entry
 from serving.rules.plays import PlayBook, PlayRule, check_plays, play_book
 from serving.rules.scorecard import Scorecard
@@ -92,18 +91,6 @@ class Rules(Entry):
         """Which play each main reason, tier and stage gets."""
         own = {kind.kind: kind.play for kind in self.warnings}
         return play_book(self.plays, own, [tier.name for tier in rising(self.tiers)], stage_names(self.stages))
-
-    def check_names(self, known: Iterable[str]) -> None:
-        """Refuse a name that no feature, score or attribute bears.
-
-        Raises
-        ------
-        ValueError : the name, and the closest one that is known.
-        """
-        known = frozenset(known)
-        for name in sorted(self.names):
-            if name not in (*known, *GRADES) and name.removesuffix(RANK) not in known:
-                raise ValueError(f'no feature, score or attribute is called "{name}"; {did_you_mean(name, known)}')
 
     @model_validator(mode="after")
     def _fit_together(self) -> Rules:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from features.errors import did_you_mean
 from serving.rules.conditions import Columns
@@ -21,6 +21,9 @@ from serving.rules.entry import Entry, Words
 from serving.rules.spread import spread
 from serving.rules.stages import StageName
 from serving.rules.tiers import TierName
+
+MOST_MONEY = 1e15
+"""What nothing costs: sums of what is below it stay finite."""
 
 
 class Play(Entry):
@@ -34,9 +37,18 @@ class Play(Entry):
     """
 
     words: Words
-    cost: Annotated[float, Field(ge=0)] | Literal["contact_cost"]
+    cost: float | Literal["contact_cost"]
     save_rate: float = Field(ge=0, le=1)
     incentive: float = Field(default=0, ge=0, lt=1)
+
+    @field_validator("cost", mode="before")
+    @classmethod
+    def _is_money(cls, cost: Any) -> Any:
+        is_amount = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < MOST_MONEY
+        if not is_amount and cost != "contact_cost":
+            shown = f'"{cost}"' if isinstance(cost, str) else cost
+            raise ValueError(f'{shown} is not an amount of money; write zero or more, or "contact_cost"')
+        return cost
 
 
 class PlayRule(Entry):

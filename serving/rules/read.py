@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from features.errors import UsageRefused
+from serving.rules.conditions import check_names
 from serving.rules.grade import Rules
 
 BUILT_IN = Path(__file__).parent.parent / "rules.toml"
@@ -34,6 +35,14 @@ EXPECTED = {
     "save_rate": "a play without `save_rate` cannot be weighed against what it costs; give the share of leavers it is hoped to keep, 0 to 1",
 }
 """Words for what is missing, where "it is missing" is not enough."""
+WRONG = {
+    "too_short": "nothing is given; give at least one, or leave the whole entry out",
+    "string_pattern_mismatch": "{given} should be small letters, digits and _, a letter first; change it there",
+    "model_type": "this should be one table; write its keys there",
+    "tuple_type": "this should be a list; write [ … ] or [[ … ]] there",
+}
+"""Words for mistakes that the checker's own words would not make plain."""
+LONGEST_SHOWN = 60
 
 
 def read_rules(path: Path | str | None = None, known: Iterable[str] | None = None) -> Rules:
@@ -50,7 +59,7 @@ def read_rules(path: Path | str | None = None, known: Iterable[str] | None = Non
     """
     file = BUILT_IN if path is None else Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # editors of Windows put a byte order mark first
         return parse_rules(text, file.name, known)
     except OSError as error:
         raise UsageRefused(f"rules file {file} cannot be read: {error.strerror}; give the path of a rules.toml.") from None
@@ -64,16 +73,38 @@ def parse_rules(text: str, name: str = "rules.toml", known: Iterable[str] | None
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageRefused(f"{name} is not valid TOML: {str(error).rstrip('.')}; correct it there.") from None
+    if not given:
+        raise UsageRefused(f"{name} holds no rules; copy {BUILT_IN.name} of Keepwell there and change what you like.")
+    names = None if known is None else {*known, *SCORES}
     try:
         rules = Rules.model_validate({**given, "text": text})
-        if known is not None:
-            rules.check_names({*known, *SCORES})
+        if names is not None:
+            check_names(rules.names, names)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise UsageRefused(_sentence(name, *_problem(first))) from None
+        place, problem = _problem(error.errors(include_url=False)[0])
+        raise UsageRefused(_sentence(name, place, problem + _misspelt(given, names))) from None
     except ValueError as error:
         raise UsageRefused(_sentence(name, "", str(error))) from None
     return rules
+
+
+def _misspelt(given: Any, known: set[str] | None) -> str:
+    """A clause on a misspelt name, which may be why the rest is wrong: its points, for one, no longer total what they should."""
+    try:
+        check_names(() if known is None else _named(given), known or ())
+    except ValueError as error:
+        return f"; {error}"
+    return ""
+
+
+def _named(given: Any) -> Iterable[str]:
+    """The names that conditions of a file look at, as far as they are texts."""
+    if isinstance(given, dict):
+        if "op" in given and isinstance(given.get("name"), str):
+            yield given["name"]
+        given = list(given.values())
+    for part in given if isinstance(given, list) else ():
+        yield from _named(part)
 
 
 def _problem(error: Any) -> tuple[str, str]:
@@ -84,8 +115,9 @@ def _problem(error: Any) -> tuple[str, str]:
     words = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     if error["type"] in ("value_error",):
         return _place(error["loc"]), words
-    given = error["input"] if isinstance(error["input"], str | int | float) else "what is given"
-    return _place(error["loc"]), f"{given!r} {words}; change it there"
+    given = repr(error["input"]) if isinstance(error["input"], str | int | float) else "what is given"
+    given = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}…"
+    return _place(error["loc"]), WRONG.get(error["type"], f"{given} {words}; change it there").replace("{given}", given)
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -41,7 +41,7 @@ class Criterion(Condition):
 
     points: float = Field(gt=0, le=100)
     words: Words
-    effort: float | None = Field(default=None, gt=0)
+    effort: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _in_tenths(self) -> Criterion:

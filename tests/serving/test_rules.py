@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,12 @@ def test_the_built_in_rules_name_only_features_scores_and_attributes() -> None:
             "points = 61",
             "the most that can be earned is 101 points (explicit 61, potential 30, growth 10), expected 100",
         ),
-        ('op = "=="', 'op = "="', 'operator "=" is not known; did you mean'),
+        ('op = "=="', 'op = "="', 'operator "=" is not known; did you mean "=="?'),
+        ('op = ">=", value = 100', 'op = "=>", value = 100', 'operator "=>" is not known; did you mean ">="?'),
+        ("points = 60", 'points = "60"', 'points = "60" is not a number; write one, without quotes'),
+        ("points = 60", "points = " + "9" * 400, "…"),
+        ('zh = "等"', 'zh = " "', "the words are empty"),
+        ("[scorecard]", "[[scorecard]]", "scorecard: this should be one table"),
         (
             'op = ">=", value = 100',
             'op = ">=", value = "actve_days"',
@@ -87,12 +93,32 @@ def test_a_broken_rules_file_is_refused_in_one_sentence(old: str, new: str, said
         parse_rules(SMALL.replace(old, new, 1))
     sentence = str(refused.value)
     assert said in sentence
-    assert sentence.startswith("rules.toml") and "\n" not in sentence and sentence[-1] in ".?"
+    assert sentence.startswith("rules.toml") and "\n" not in sentence and sentence[-1] in ".?" and len(sentence) < 300
 
 
 def test_names_that_nothing_bears_are_refused() -> None:
     with pytest.raises(UsageRefused, match='no feature, score or attribute is called "change"; did you mean "changes"'):
         parse_rules(SMALL, known=["sales", "scale", "changes", "refunds"])
+
+
+def test_a_misspelt_name_is_told_with_the_points_that_it_upsets() -> None:
+    text = SMALL.replace('name = "sales", op = ">=", value = 10,', 'name = "saless", op = ">=", value = 10,')
+    with pytest.raises(UsageRefused, match='is 120 points.*; no .* is called "saless"; did you mean "sales"'):
+        parse_rules(text, known=["sales", "scale", "change", "refunds"])
+    with pytest.raises(UsageRefused, match="until they total 100.$"):
+        parse_rules(text)
+
+
+def test_a_file_saved_by_an_editor_of_windows_holds_the_same_rules(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + SMALL.replace("\n", "\r\n").encode())
+    assert read_rules(path).hash == parse_rules(SMALL).hash
+
+
+@pytest.mark.parametrize("text", ["", "# to be written\n"])
+def test_a_file_without_rules_says_so(text: str) -> None:
+    with pytest.raises(UsageRefused, match="holds no rules; copy"):
+        parse_rules(text)
 
 
 def test_two_warnings_of_one_kind_are_refused() -> None:
