@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from features.shell import AsJson, Config
 from features.snapshot import Market
 from serving.ledger import Ledger
 from serving.ledger.acts import OUTCOMES, Disposition, Override
+from serving.ledger.schema import dispositions
 from serving.proving import Proven, facts, proven, told
 from serving.record import lifted, overruled, recorded, snoozed
 from serving.rules import read_rules
@@ -26,6 +28,14 @@ from serving.run import Run, current_run
 Merchant = Annotated[str, typer.Argument(help="The merchant's id.")]
 ConfigOption = Annotated[Path | None, typer.Option(help="A keepwell.toml; by default that of this directory, else the demo's.")]
 Reason = Annotated[str, typer.Option(help="Why; needed to snooze and to override.")]
+OVERRIDING = ("--reason", "--lock", "--by")
+GOES_WITH = {
+    "--outcome": ("--kind", "--offer", "--cost", "--note", "--by", "--on", "--key"),
+    "--snooze-until": ("--reason", "--kind", "--by"),
+    "--tier": OVERRIDING,
+    "--stage": OVERRIDING,
+    "--lift": ("--reason", "--by"),
+}
 KEYS = "A name for this deed: recording it again under the same key changes nothing; by default a new one."
 
 
@@ -50,9 +60,8 @@ def record(
 ) -> None:
     """Record what was done for a merchant and what came of it, put its warnings aside, or override its tier or stage."""
     wanted = {"--outcome": outcome, "--snooze-until": snooze_until, "--tier": tier, "--stage": stage, "--lift": lift}
-    given = [name for name, value in wanted.items() if value is not None]
-    if len(given) != 1:
-        raise UsageRefused(f"{' and '.join(given) or 'nothing'} was given to record for {merchant!r}; give one of {', '.join(wanted)}.")
+    more = {"--kind": kind, "--offer": offer, "--cost": cost, "--note": note, "--on": on, "--key": key, "--lock": lock or None, "--reason": reason or None}
+    _refuse_mixed(merchant, wanted, more)
     settings = read_settings(shell.config_path(config))
     run = current_run(settings.state_dir)
     with closing(_ledger(settings)) as ledger:
@@ -64,11 +73,23 @@ def record(
             kinds = snoozed(ledger, run, merchant, _day(snooze_until, "--snooze-until"), reason, kind=kind, actor=by, at=shell.now())
             shell.answer({"merchant_id": merchant, "snoozed": kinds}, as_json, f"Put aside until {snooze_until}: {', '.join(kinds)}.")
         elif lift is not None:
-            lifted(ledger, run, merchant, lift)
+            lifted(ledger, run, merchant, lift, reason=reason, actor=by, at=shell.now())
             shell.answer({"merchant_id": merchant, "lifted": lift}, as_json, f"The {lift} is that of the rules again from the next scoring on.")
         else:
             field, value = ("tier", str(tier)) if tier is not None else ("stage", str(stage))
             _overrule(ledger, run, Override(merchant, field, value, reason, date.fromisoformat(run.cutoff), lock, by), as_json)
+
+
+def _refuse_mixed(merchant: str, wanted: dict[str, Any], more: dict[str, Any]) -> None:
+    """Refuse nothing to record, two things at once, and an option that would be passed over in silence."""
+    given = [name for name, value in wanted.items() if value is not None]
+    if len(given) != 1:
+        said = f"{' and '.join(given)} were" if given else "nothing was"
+        raise UsageRefused(f"{said} given to record for {merchant!r}; give one of {', '.join(wanted)}.")
+    extra = [name for name, value in more.items() if value is not None and name not in GOES_WITH[given[0]]]
+    if extra:
+        fits = ", ".join(GOES_WITH[given[0]])
+        raise UsageRefused(f"{extra[0]} does not go with {given[0]}, so nothing was recorded for {merchant!r}; leave it out ({fits} go with it).")
 
 
 def _overrule(ledger: Ledger, run: Run, given: Override, as_json: bool) -> None:
@@ -85,9 +106,17 @@ def _deed(ledger: Ledger, run: Run, done: Disposition, as_json: bool) -> None:
     text = f"Recorded: {answer['outcome']} for {done.merchant_id}"
     text = text if answer["is_new"] else f"Key {done.key!r} was recorded before with the same words; nothing was added"
     text += f"; closed the warnings {', '.join(answer['closed'])}." if answer["closed"] else "."
+    if answer["is_new"] and _alike(ledger, replace(done, outcome=answer["outcome"])) > 1:
+        text += f"\nThe same was recorded for {done.done_on} before, and both count; --key makes a repeat harmless."
     if answer["is_held_out"]:
         text += "\nThis merchant was to be left alone, to learn what acting achieves; the proof counts it as left alone."
     shell.answer(answer, as_json, text)
+
+
+def _alike(ledger: Ledger, done: Disposition) -> int:
+    """How many deeds of the same words are in the ledger, under whatever key."""
+    table, told = dispositions.c, asdict(done)
+    return len(ledger.table("dispositions", *(table[name] == value for name, value in told.items() if name != "key")))
 
 
 def proof(config: Config = None, as_json: AsJson = False) -> None:

@@ -5,9 +5,8 @@ Every refusal is one sentence, and nothing is half-applied: what is asked for is
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,18 @@ from sqlalchemy import select
 from features.errors import UsageRefused, did_you_mean
 from serving.holdout import HOLD
 from serving.ledger import Ledger
-from serving.ledger.acts import OUTCOMES, Disposition, Override, lift, open_of, override, record, snooze
+from serving.ledger.acts import OUTCOMES, Disposition, Override, lift, open_of, override, record, snooze, tell
 from serving.ledger.handling import Said, handle, put_aside, undo
 from serving.ledger.once import Once, done_once
 from serving.ledger.schema import audit, warnings
 from serving.lists import closest
 from serving.overrides import FIELDS
+from serving.rules.plays import MOST_MONEY
 from serving.run import Run
 
 LONGEST_NAME = 200
+LONGEST_BACK = timedelta(days=366)
+"""A deed of so long before the list was for none on it: its year is mistyped."""
 LARGEST_NUMBER = 2**31 - 1
 """No audit has an entry of a larger number, and databases cannot be asked for one."""
 
@@ -61,11 +63,13 @@ def recorded(ledger: Ledger, run: Run, done: Disposition, at: str, once: Once | 
     UsageRefused : an unknown merchant, outcome or kind, a cost below zero, or a key that was used for something else.
     """
     row = known(run, done.merchant_id)
-    outcome = done.outcome.replace("-", " ").replace("_", " ")
+    outcome = " ".join(done.outcome.lower().replace("-", " ").replace("_", " ").split())
     if outcome not in OUTCOMES:
         raise UsageRefused(f"outcome {done.outcome!r} is not known, so nothing was recorded; {did_you_mean(outcome, OUTCOMES)}")
-    if done.cost is not None and not (math.isfinite(done.cost) and done.cost >= 0):
+    if done.cost is not None and not 0 <= done.cost < MOST_MONEY:
         raise UsageRefused(f"cost {done.cost} is not an amount of money, so nothing was recorded; give zero or more.")
+    if done.done_on < date.fromisoformat(run.cutoff) - LONGEST_BACK:
+        raise UsageRefused(f"day {done.done_on} is over a year before the list of {run.cutoff}, so nothing was recorded; check the year.")
     if not done.key.strip():
         raise UsageRefused("the key is empty, so nothing was recorded; give one of its own for each deed, or leave --key out.")
     if done.kind is not None:
@@ -216,14 +220,17 @@ def overruled(ledger: Ledger, run: Run, given: Override, at: str) -> None:
         override(connection, given, at)
 
 
-def lifted(ledger: Ledger, run: Run, merchant_id: str, field: str) -> None:
-    """End an override.
+def lifted(ledger: Ledger, run: Run, merchant_id: str, field: str, *, reason: str = "", actor: str | None = None, at: str) -> None:
+    """End an override, and say so in the audit.
 
     Raises
     ------
-    UsageRefused : an unknown merchant, or nothing was overridden.
+    UsageRefused : an unknown merchant, neither tier nor stage, or nothing was overridden.
     """
     known(run, merchant_id)
+    if field not in FIELDS:
+        raise UsageRefused(f"{field!r} is nothing that can be overridden, so nothing was lifted; {did_you_mean(field, FIELDS)}")
     with ledger.writing() as connection:
         if not lift(connection, merchant_id, field, date.fromisoformat(run.cutoff)):
             raise UsageRefused(f"the {field} of merchant {merchant_id!r} is not overridden, so there is nothing to lift.")
+        tell(connection, "lifted", merchant_id, at, None, actor, {"field": field, "reason": reason})

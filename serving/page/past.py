@@ -18,7 +18,7 @@ from serving.page.words import WORDS
 from serving.run import Run
 
 Sort = Literal["warning", "act", "event", "change"]
-ACTS = ("disposition", "snoozed", "acknowledged", "assigned", "overridden", "undone", "unsnoozed")
+ACTS = ("disposition", "snoozed", "acknowledged", "assigned", "overridden", "lifted", "undone", "unsnoozed")
 UNTOLD = ("rearmed", "drawn")
 
 

@@ -120,6 +120,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "h_assigned": ("assigned to {owner}", "分配给{owner}"),
     "h_undone": ("taken back", "已撤销"),
     "h_overridden": ("{field} set to {value}: {reason}", "{field}改为{value}：{reason}"),
+    "h_lifted": ("{field} left to the rules again", "{field}恢复由规则判定"),
     "h_act": ("drawn to be acted on", "抽中：行动组"),
     "h_hold": ("drawn to be left alone (holdout)", "抽中：对照组"),
     "h_tier": ("tier {before} → {after}", "分层{before} → {after}"),

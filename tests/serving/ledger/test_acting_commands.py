@@ -81,6 +81,12 @@ def test_a_deed_is_recorded_and_its_warnings_closed(run: Any, home: Path, opened
         (("MERCHANT", "--tier", "A"), "needs a reason"),
         (("MERCHANT", "--snooze-until", "2999-01-01"), "needs a reason"),
         (("MERCHANT", "--lift", "tier"), "is not overridden"),
+        (("MERCHANT", "--lift", "tire"), 'did you mean "tier"'),
+        (("MERCHANT", "--outcome", "lost", "--on", "1900-01-01"), "over a year before the list of"),
+        (("MERCHANT", "--outcome", "lost", "--cost", "1e308"), "is not an amount of money"),
+        (("MERCHANT", "--outcome", "lost", "--lock"), "--lock does not go with --outcome"),
+        (("MERCHANT", "--tier", "A", "--reason", "x", "--cost", "5"), "--cost does not go with --tier"),
+        (("MERCHANT", "--snooze-until", "2999-01-01", "--note", "on holiday"), "--note does not go with --snooze-until"),
     ],
 )
 def test_what_cannot_be_recorded_is_one_sentence_and_nothing_is(run: Any, home: Path, opened: Any, words: tuple[str, ...], said: str) -> None:
@@ -95,8 +101,18 @@ def test_snooze_override_and_lift(run: Any, home: Path, opened: Any) -> None:
     assert run(*words, "--snooze-until", "2999-01-01", at=home).code == 0
     assert run(*words, "--tier", "A", "--lock", at=home).code == 0
     assert opened.ledger.table("overrides")["is_locked"].tolist() == [True]
-    assert run("record", opened.warned, "--lift", "tier", at=home).code == 0
+    assert run("record", opened.warned, "--lift", "tier", "--by", "Ann", at=home).code == 0
     assert opened.ledger.table("overrides")["lapsed_on"].notna().all()
+    last = opened.ledger.table("audit").iloc[-1]
+    assert (last["what"], last["merchant_id"], last["actor"], last["detail"]["field"]) == ("lifted", opened.warned, "Ann", "tier")
+
+
+def test_an_outcome_is_known_however_it_is_written_and_a_repeat_is_said(run: Any, home: Path, opened: Any) -> None:
+    words = ("record", opened.warned, "--outcome", "No Issue", "--by", "Ann")
+    first = run(*words, at=home)
+    assert first.code == 0 and "no issue for" in first.out and "before" not in first.out
+    assert "The same was recorded for" in run(*words, at=home).out
+    assert "The same" not in run("record", opened.warned, "--outcome", "no issue", "--by", "Bob", at=home).out
 
 
 def test_proof_settles_what_is_due_and_cannot_tell_yet(run: Any, home: Path, opened: Any) -> None:

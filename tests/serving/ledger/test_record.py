@@ -142,10 +142,10 @@ def test_a_locked_override_stays_until_it_is_lifted(ledger: Ledger, run: Run, wa
     overruled(ledger, run, one, "noon")
     later = night(ledger, tmp_path, SECOND, *stage())
     assert later.merchants.loc[warned, "tier"] == one.value
-    lifted(ledger, later, warned, "tier")
+    lifted(ledger, later, warned, "tier", at="now")
     assert ledger.table("overrides")["lapsed_on"].notna().all()
     with pytest.raises(UsageRefused, match="is not overridden"):
-        lifted(ledger, later, warned, "tier")
+        lifted(ledger, later, warned, "tier", at="now")
 
 
 def test_the_rules_own_tier_is_what_the_ledger_scores_and_the_next_run_start_from(
