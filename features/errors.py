@@ -56,6 +56,6 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     'known are m0, m1, m10, m100, m1000, m1001, m1002, m1003, m1004, m1005, … (5,000 in all).'
     """
     known = sorted(known)
-    close = get_close_matches(wrong, known[:MOST_COMPARED], n=1, cutoff=0.6)
+    close = [one for one in known if one.casefold() == wrong.strip().casefold()] or get_close_matches(wrong, known[:MOST_COMPARED], n=1, cutoff=0.6)
     more = f", … ({len(known):,} in all)" if len(known) > MOST_NAMED else ""
     return f'did you mean "{close[0]}"?' if close else f"known are {', '.join(known[:MOST_NAMED])}{more}."

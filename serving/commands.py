@@ -25,12 +25,14 @@ from serving.chains import at_risk_by_chain, growth_by_chain
 from serving.explain import explain as explained
 from serving.explanation import explanation
 from serving.export import to_json, to_table, write_list
+from serving.handled import handled, with_handled
 from serving.ledger import Ledger
 from serving.lists import Listing, check_lang
 from serving.lists import at_risk as at_risk_list
 from serving.lists import growth as growth_list
 from serving.nightly import run_once
 from serving.override_words import in_force, override_facts, with_overrides
+from serving.reasons.numbers import Lang as Language
 from serving.rule_commands import rules, rules_of
 from serving.run import Run, current_run, run_before
 from serving.webhooks.sender import Background, Sender
@@ -58,14 +60,33 @@ def score(
 ) -> None:
     """Publish a run: scores, reasons, tiers, stages and warnings of all merchants."""
     with shell.working("scoring", as_json):
-        run = published(shell.config_path(config), cutoff, rules_file)
+        path = shell.config_path(config)
+        before = _standing(read_settings(path))
+        run = published(path, cutoff, rules_file)
     counts = run.header["counts"]
     text = (
         f"Published run {run.run_id}: {counts['scored']:,} of {counts['merchants']:,} merchants scored as of {run.cutoff} by model "
         f"{run.model_version}; about {counts['expected_leavers']:,.0f} will leave, {sum(counts['warnings'].values()):,} warnings.\n"
-        f"Next: {shell.command('at-risk', config)}"
+        f"{of_earlier_day(run, before)}Next: {shell.command('at-risk', config)}"
     )
     shell.answer(dict(run.header), as_json, text)
+
+
+def _standing(settings: Settings) -> Run | None:
+    """The run that the lists show, if there is one that can be read."""
+    with suppress(Refused, OSError):
+        return current_run(settings.state_dir)
+    return None
+
+
+def of_earlier_day(run: Run, before: Run | None) -> str:
+    """A word of warning where a run of an earlier day took the place of a later one."""
+    if before is None or before.cutoff <= run.cutoff:
+        return ""
+    return (
+        f"It is of an earlier day than run {before.run_id}, and the lists show it from now on; score without --cutoff to have the latest "
+        "day again.\n"
+    )
 
 
 def published(config: Path, cutoff: str | None = None, rules_file: Path | None = None, market: Market | None = None) -> Run:
@@ -111,8 +132,10 @@ def _list_command(name: str, made: Callable[..., Listing], by_chain: Callable[..
             raise UsageRefused(f"--by {by!r} is not a way to list; {did_you_mean(by, BYS)}")
         settings = read_settings(shell.config_path(config))
         run = current_run(settings.state_dir)
-        listing = (by_chain if by == "chain" else made)(run, capacity=_rows(capacity, out, as_json), tier=tier, owner=owner, lang=check_lang(lang))
-        show(with_overrides(listing, run, _overrides(settings)), out, as_json)
+        spoken = check_lang(lang)
+        listing = (by_chain if by == "chain" else made)(run, capacity=_rows(capacity, out, as_json), tier=tier, owner=owner, lang=spoken)
+        given, said = _by_people(settings, run, spoken)
+        show(with_handled(with_overrides(listing, run, given), said), out, as_json)
 
     command.__name__, command.__doc__ = name, doc
     return command
@@ -122,13 +145,13 @@ at_risk = _list_command("at_risk", at_risk_list, at_risk_by_chain, "Who to act o
 growth = _list_command("growth", growth_list, growth_by_chain, "Who deserves support: more than average chance to grow, by the value of the growth.")
 
 
-def _overrides(settings: Settings, merchant: str | None = None) -> pd.DataFrame:
-    """What people have overridden, as far as there is a ledger that says so: the list stands without it too."""
+def _by_people(settings: Settings, run: Run, lang: Language, merchant: str | None = None) -> tuple[pd.DataFrame, dict[str, str]]:
+    """What people have overridden and done, as far as there is a ledger that says so: the list stands without it too."""
     with suppress(Refused, OSError):
         if Ledger.is_made(settings):
             with closing(Ledger.open(settings)) as ledger:
-                return in_force(ledger, merchant)
-    return pd.DataFrame({"merchant_id": []})
+                return in_force(ledger, merchant), handled(ledger, run, lang)
+    return pd.DataFrame({"merchant_id": []}), {}
 
 
 def _rows(capacity: int | None, out: Path | None, as_json: bool) -> int | None:
@@ -157,7 +180,8 @@ def explain(
     settings = read_settings(shell.config_path(config))
     run = current_run(settings.state_dir)
     facts = explained(run, merchant, lang=check_lang(lang), previous=run_before(settings.state_dir, run))
-    facts["overrides"] = override_facts(run, _overrides(settings, merchant), check_lang(lang))
+    given, said = _by_people(settings, run, check_lang(lang), merchant)
+    facts |= {"overrides": override_facts(run, given, check_lang(lang)), "handled": said.get(merchant)}
     shell.answer(facts, as_json, explanation(facts, check_lang(lang)))
 
 

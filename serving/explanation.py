@@ -94,6 +94,7 @@ def explanation(facts: dict[str, Any], lang: Lang = "en") -> str:
     name = f"{facts['name']} ({facts['merchant_id']})" if facts["name"] else facts["merchant_id"]
     lines = [words["who"].format(**facts | {"name": name})]
     lines += [one["words"] for one in facts.get("overrides", [])]
+    lines += [f"✓ {facts['handled']}"] if facts.get("handled") else []
     numbers = facts["scores"] | facts["money"] | {"currency": facts["currency"]}
     lines += [words["no score"].format(**facts)] if facts["no_score"] else [words[key].format(**numbers) for key in ("risk", "money")]
     lines += [words[key].format(**numbers) for key, names in MORE.items() if all(numbers.get(name) is not None for name in names)]

@@ -170,6 +170,7 @@ def _told(cells: dict[str, str]) -> Text:
     heading = f"{cells['name']} · {who}" if named else who
     heading += f"\n{cells['worst']}" if cells.get("worst") not in (None, "", "–") else ""
     reasons = [f"· {reason}\n" for reason in cells["reasons"].split(BETWEEN)]
+    reasons += [f"✓ {cells['handled']}\n"] if cells.get("handled", "–") != "–" else []
     return Text.assemble((f"{heading}\n", "bold"), *reasons, (f"→ {cells['action']}", "italic"))
 
 
@@ -200,7 +201,8 @@ def write_list(listing: Listing, path: Path) -> None:
     writer = WRITERS.get(path.suffix.lower())
     if writer is None:
         raise UsageRefused(
-            f"{path.name} ends in {path.suffix or 'nothing'!r}, expected one of {', '.join(WRITERS)}; change the name of the file."
+            f"{path.name or path} ends in {repr(path.suffix) if path.suffix else 'nothing'}, expected one of {', '.join(WRITERS)}; "
+            "change the name of the file."
         )
     try:
         replace_file(path, writer(listing))

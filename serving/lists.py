@@ -86,6 +86,11 @@ TITLES = {
     "growth": {"en": "Merchants about to grow", "zh": "高成长商户"},
 }
 
+NOBODY = {
+    "en": "nobody to call here: whoever was scored is left out, as the next line counts",
+    "zh": "此处无需联系任何商户：已评分的均未列入，见下一行",
+}
+NO_GROWTH = {"en": "nobody here has more than the average chance to grow", "zh": "此处没有成长概率高于均值的商户"}
 COMPARED = {
     "churn": {"en": "A risk of {own}, against {average} on average", "zh": "流失概率{own}，均值为{average}"},
     "growth": {"en": "A chance of {own} to grow by half, against {average} on average", "zh": "增长五成的概率为{own}，均值为{average}"},
@@ -127,7 +132,7 @@ def growth(run: Run, *, capacity: int | None = None, tier: str | None = None, ow
         "en": f"sales to add: what growing by half would add over the horizon, times the chance of it; shown are chances above the average of {average}",
         "zh": f"可增交易额：预测期内增长五成的增量乘以其概率；仅列成长概率高于均值{average}的商户",
     }
-    return _listing(run, "growth", GROWTH, rows, "growth", lang, (note[lang],))
+    return _listing(run, "growth", GROWTH, rows, "growth", lang, (note[lang],) if len(rows) else (NO_GROWTH[lang], note[lang]))
 
 
 def team_of(run: Run) -> Team:
@@ -156,6 +161,8 @@ def call_notes(run: Run, found: Calls, rows: pd.DataFrame, capacity: int | None,
             f"未列：{found.sure:,}家流失概率低于均值{average}，{found.lost:,}家难以挽回，{found.held_out:,}家为对照组",
         ),
     }
+    if not shown:
+        return NOBODY[lang], notes[lang][-1]
     return (*notes[lang], *_reliance(found.rows, capacity, lang))
 
 
@@ -210,7 +217,7 @@ def words(run: Run, what: Literal["tiers", "stages"], key: Any, lang: Lang) -> s
 
 def closest(wrong: str, known: Sequence[str]) -> str:
     """A clause that names the closest of many names, or a few of them."""
-    close = get_close_matches(wrong, known[:MOST_COMPARED], n=1)
+    close = [name for name in known if name.casefold() == wrong.strip().casefold()] or get_close_matches(wrong, known[:MOST_COMPARED], n=1)
     if close:
         return f'did you mean "{close[0]}"?'
     return f"there are {len(known):,}, such as {', '.join(known[:5])}."

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from features.errors import UsageRefused
+from serving.commands import of_earlier_day
 from serving.explain import explain
 from serving.lists import at_risk, check_lang, growth
 from serving.rules import Rules
@@ -35,13 +37,33 @@ def test_capacity_tier_and_owner_cut_the_list(run: Run) -> None:
     ("given", "message"),
     [
         ({"tier": "Z"}, r"no merchant of run .* has tier 'Z'; there are \d, such as"),
+        ({"tier": "a"}, 'has tier .a.; did you mean "A"'),
         ({"owner": "Anne"}, 'did you mean "Ann"'),
+        ({"owner": " ann"}, 'did you mean "Ann"'),
         ({"capacity": 0}, "capacity 0 is less than one merchant"),
     ],
 )
 def test_what_no_merchant_has_is_refused(run: Run, given: dict, message: str) -> None:
     with pytest.raises(UsageRefused, match=message):
         at_risk(run, **given)
+
+
+def test_a_list_with_nobody_on_it_says_so(run: Run) -> None:
+    calm = replace(run, header=run.header)
+    calm.__dict__["merchants"] = run.merchants.assign(churn_risk=0.3, worth_acting=False, growth_potential=0.2, expected_profit=-1.0, growth_value=0.0)
+    calm.__dict__["merchants"].loc[run.merchants["tier"] != "A", ["churn_risk", "growth_potential"]] = 0.9
+    empty = at_risk(calm, tier="A")
+    assert empty.rows.empty and empty.notes[0].startswith("nobody to call here") and empty.notes[1].startswith("left out: ")
+    assert at_risk(calm, tier="A", lang="zh").notes[0].startswith("此处无需联系任何商户")
+    none = growth(calm, tier="A")
+    assert none.rows.empty and none.notes[0] == "nobody here has more than the average chance to grow"
+    assert not at_risk(run).notes[0].startswith("nobody") and len(growth(run).notes) == 1
+
+
+def test_a_run_of_an_earlier_day_than_the_one_it_takes_the_place_of_says_so(run: Run) -> None:
+    later = replace(run, run_id="later", header={**run.header, "cutoff": "2999-01-01"})
+    assert of_earlier_day(run, later).startswith("It is of an earlier day than run later, and the lists show it from now on")
+    assert of_earlier_day(later, run) == of_earlier_day(run, run) == of_earlier_day(run, None) == ""
 
 
 def test_chinese_lists_are_chinese(run: Run) -> None:
