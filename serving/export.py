@@ -198,16 +198,20 @@ def write_list(listing: Listing, path: Path) -> None:
     ------
     UsageRefused : an ending that is none of .csv, .xlsx, .json; a directory that is not there.
     """
-    writer = WRITERS.get(path.suffix.lower())
-    if writer is None:
+    refuse_ending(path)
+    try:
+        replace_file(path, WRITERS[path.suffix.lower()](listing))
+    except OSError as error:
+        raise UsageRefused(f"{path} cannot be written: {error.strerror}; give another path.") from None
+
+
+def refuse_ending(path: Path) -> None:
+    """Refuse a file of a kind that no list is written in, before the work for it."""
+    if path.suffix.lower() not in WRITERS:
         raise UsageRefused(
             f"{path.name or path} ends in {repr(path.suffix) if path.suffix else 'nothing'}, expected one of {', '.join(WRITERS)}; "
             "change the name of the file."
         )
-    try:
-        replace_file(path, writer(listing))
-    except OSError as error:
-        raise UsageRefused(f"{path} cannot be written: {error.strerror}; give another path.") from None
 
 
 def _rows(listing: Listing) -> list[list[tuple[Column, Any]]]:

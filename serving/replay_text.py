@@ -58,7 +58,8 @@ def told(facts: Mapping[str, Any]) -> list[str]:
     """What tables do not show, in sentences."""
     tiers, load, chance = facts["tiers"], facts["capacity"], facts["by_chance"]
     lines = [
-        f"{facts['runs']} runs from {facts['first']} to {facts['last']} with {facts['models']} models, {facts['merchants']:,} merchants at most.",
+        f"{_counted(facts['runs'], 'run')} from {facts['first']} to {facts['last']} with {_counted(facts['models'], 'model')}, "
+        f"{facts['merchants']:,} merchants at most.",
     ]
     if chance["precision"] is not None:
         lines.append(
@@ -66,8 +67,7 @@ def told(facts: Mapping[str, Any]) -> list[str]:
             "a kind that is right no more often says nothing."
         )
     lines += [
-        f"Tier changes of a merchant: {_number(tiers['median_a_quarter'], 0)} a quarter at the median, {_number(tiers['mean_a_quarter'], 2)} on average; "
-        f"{_number(tiers['mean_a_year'], 2)} a year, of which it takes back {_number(tiers['flaps_a_year'], 2)} within 90 days.",
+        _tier_changes(facts["runs"], tiers),
         f"Kinds that fired again within their cool-down: {facts['repeats_in_cooldown']}.",
     ]
     if load["owners"]:
@@ -76,14 +76,44 @@ def told(facts: Mapping[str, Any]) -> list[str]:
             f"{_number(load['most_per_owner_and_run'], 0)} at most (cap {load['cap']}, reached on {_share(load['owner_days_at_the_cap'])} of their days); "
             f"{load['waited']:,} times one waited for another day."
         )
+    if all(value is None for group in facts["lost"]["warned"] for value in _alarmed(group)):
+        lines.append("Whom the warnings found is not known yet: the horizon of none of these runs has ended.")
+        return [*lines, *_last(facts)]
     for group in facts["lost"]["warned"]:
         found, whom = group["alarms"]["churn_warnings"], "all merchants" if group["name"] == "all" else f"tiers {group['name']}"
         lines.append(
-            f"Under a churn warning at any time, of {whom}: {_share(found['stayers'])} of those who stay, {_share(found['leavers'])} of those "
-            f"who leave within the horizon, {_share(found['leavers_soon'])} of those who leave within 28 days."
+            f"Under a churn warning at any time, of {whom}: {_known(found['stayers'])} of those who stay, {_known(found['leavers'])} of those "
+            f"who leave within the horizon, {_known(found['leavers_soon'])} of those who leave within 28 days."
         )
-    lines.append(f"Worth acting on: {_number(load['listed_a_run'], 0)} merchants a run on average.")
-    return [*lines, *(f"note: {note}" for note in facts.get("notes", ()))]
+    return [*lines, *_last(facts)]
+
+
+def _last(facts: Mapping[str, Any]) -> list[str]:
+    listed = f"Worth acting on: {_number(facts['capacity']['listed_a_run'], 0)} merchants a run on average."
+    return [listed, *(f"note: {note}" for note in facts.get("notes", ()))]
+
+
+def _alarmed(group: Mapping[str, Any]) -> list[float | None]:
+    return [group["alarms"]["churn_warnings"][name] for name in ("stayers", "leavers", "leavers_soon")]
+
+
+def _tier_changes(runs: int, tiers: Mapping[str, Any]) -> str:
+    """How often tiers change; what no two runs have shown is not told."""
+    if runs < 2:
+        return "Tier changes show from the second run on."
+    back = "" if tiers["flaps_a_year"] is None else f", of which it takes back {_number(tiers['flaps_a_year'], 2)} within 90 days"
+    return (
+        f"Tier changes of a merchant: {_number(tiers['median_a_quarter'], 0)} a quarter at the median, {_number(tiers['mean_a_quarter'], 2)} on average; "
+        f"{_number(tiers['mean_a_year'], 2)} a year{back}."
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _known(share: float | None) -> str:
+    return "an unknown share" if share is None else _share(share)
 
 
 def weeks_csv(facts: Mapping[str, Any]) -> bytes:

@@ -15,11 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from features import shell
+from features.cutoffs import day_date
 from features.errors import ModelRefused, UsageRefused, did_you_mean
 from features.settings import Settings
 from features.shell import AsJson, Config
 from features.snapshot import Market
-from serving.export import write_list
+from serving.export import refuse_ending, write_list
 from serving.ledger import Ledger
 from serving.lists import Column, Listing, check_lang, closest
 from serving.reasons.numbers import Lang
@@ -71,11 +72,15 @@ def retrospect(
 ) -> None:
     """Look back at lost merchants: warned or not, acted on or not, why they left, and which rule would have caught it."""
     tiers, spoken, day = _tiers(tier), check_lang(lang), _since(since)
+    if out is not None:
+        refuse_ending(out)
     if merchant is not None and out is not None:
         raise UsageRefused("--merchant tells of one merchant on the screen and --out writes a list; leave one of them out, or use --json.")
     with shell.working("looking back", as_json):
         market = Market.open(shell.config_path(config), shell.today())
         settings = market.settings
+        if day is not None and day > (end := day_date(market.source.end_day).date()):
+            raise UsageRefused(f"--since {day} is after {end}, when the data ends, so nobody can have been lost since; give an earlier day.")
         if merchant is not None:
             _known(market, merchant)
         shell.refuse_unless_writable(settings.state_dir)

@@ -54,6 +54,8 @@ def replayed_days(market: Market, first: int | None, last: int | None, step: int
             f"or shorten {to_shorten(market.settings)}."
         )
     start, stop = earliest if first is None else first, end if last is None else last
+    if first is not None and last is not None and first > last:
+        raise UsageRefused(f"--from {day_date(first):%Y-%m-%d} lies after --to {day_date(last):%Y-%m-%d}, so nothing can be replayed; swap them.")
     if start < earliest or stop > end or start > stop:
         raise UsageRefused(
             f"{day_date(start):%Y-%m-%d} to {day_date(stop):%Y-%m-%d} cannot be replayed; give --from and --to between "

@@ -19,6 +19,7 @@ from features.snapshot import Market
 from serving.replay import Past, Replayed, replay
 from serving.replay_commands import left
 from serving.replay_report import by_chance, caught, measured, repeats, stayers, steadiness
+from serving.replay_text import told
 from serving.rules import read_rules
 from training.replayed import Retrained, replayed_days, step_of, training_days
 
@@ -117,6 +118,19 @@ def replayed(warnings: pd.DataFrame) -> Replayed:
     return Replayed(nothing, warnings, nothing, nothing, nothing, nothing)
 
 
+def test_what_a_replay_cannot_know_is_said_and_not_left_blank(done: Replayed, market: Market) -> None:
+    facts = measured(done, RULES, market.settings)
+    assert any(line.startswith("Tier changes of a merchant: ") for line in told(facts))
+    for group in facts["lost"]["warned"]:
+        group["alarms"]["churn_warnings"] |= {"stayers": None, "leavers": None, "leavers_soon": None}
+    facts |= {"runs": 1, "models": 1}
+    lines = told(facts)
+    assert " ".join(lines).startswith("1 run from ") and "with 1 model, " in lines[0]
+    assert "Tier changes show from the second run on." in lines
+    assert "Whom the warnings found is not known yet: the horizon of none of these runs has ended." in lines
+    assert lines[-1].startswith("Worth acting on: ") and not [line for line in lines if "  " in line or ": of " in line]
+
+
 def test_who_was_warned_before_it_fell_silent(market: Market) -> None:
     warnings = warned(
         ("early", "churn_risk", "2024-05-01", None),
@@ -177,6 +191,8 @@ def test_a_model_is_never_from_after_its_day() -> None:
 def test_days_that_cannot_be_replayed_are_refused(market: Market) -> None:
     with pytest.raises(UsageRefused, match="when the first model could be trained"):
         replayed_days(market, day_number("2024-01-10"), None, 7)
+    with pytest.raises(UsageRefused, match="--from 2024-12-25 lies after --to 2024-12-11"):
+        replayed_days(market, day_number("2024-12-25"), day_number("2024-12-11"), 7)
     with pytest.raises(UsageRefused, match="give --from and --to between"):
         replayed_days(market, None, market.source.end_day + 1, 7)
     for wrong in ("7", "week", "0d"):
@@ -222,7 +238,7 @@ def test_the_command_prints_and_writes(market: Market, tmp_path: Path, capsys: p
     given: dict[str, Any] = {"first": "2024-12-11", "last": "2024-12-25", "retrain": "once", "out": out, "truth": home / "truth.parquet"}
     keepwell.replay(home / "keepwell.toml", **given)
     shown = capsys.readouterr().out
-    assert "3 runs from 2024-12-11 to 2024-12-25 with 1 models" in shown
+    assert "3 runs from 2024-12-11 to 2024-12-25 with 1 model, " in shown
     assert "Kinds that fired again within their cool-down: 0." in shown
     facts = json.loads((out / "replay.json").read_text("utf-8"))
     assert facts["lost"]["planted"] is True

@@ -116,6 +116,7 @@ def test_nobody_lost_is_one_sentence_and_no_error(asked: Callable[..., Any]) -> 
         (("--merchant", "peer00"), "merchant 'peer00' has no look back: it was not lost from tier A, B between 2024-12-31 and 2025-12-31; give other"),
         (("--tier", "F"), "--tier 'F' is not a tier"),
         (("--since", "soon"), "--since 'soon' is not a date; write it as 2026-06-01."),
+        (("--since", "2999-01-01"), "--since 2999-01-01 is after 2025-12-31, when the data ends"),
         (("--lang", "fr"), "fr"),
         (("--merchant", "price", "--out", "x.csv"), "--merchant tells of one merchant on the screen"),
         (("--out", "x.pdf"), "x.pdf"),
@@ -132,6 +133,10 @@ def test_a_refused_merchant_leaves_nothing_behind(asked: Callable[..., Any], hom
     before = listing(home)
     assert asked("--merchant", "nobody").code == 2
     assert listing(home) == before
+
+
+def test_a_file_of_another_kind_is_refused_before_anything_is_looked_at(run: Run, tmp_path: Path) -> None:
+    assert "x.pdf ends in '.pdf'" in run("retrospect", "nowhere.toml", "--out", "x.pdf", at=tmp_path).err
 
 
 def test_a_config_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
