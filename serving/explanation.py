@@ -10,6 +10,15 @@ from serving.reasons.numbers import Lang
 MOST_APART = 4
 MORE = {"outlook": ("days_to_last_order", "decline_risk", "lifetime_value"), "first order": ("activation_chance",)}
 """Lines that are told where the scores they need are known."""
+MOVED: dict[str, tuple[dict[Lang, str], str]] = {
+    "churn_risk": ({"en": "risk", "zh": "流失概率"}, "{:.1%}"),
+    "growth_potential": ({"en": "chance to grow", "zh": "成长概率"}, "{:.1%}"),
+    "expected_gmv": ({"en": "expected sales", "zh": "预期交易额"}, "{:,.0f}"),
+    "points": ({"en": "points", "zh": "评分"}, "{:g}"),
+    "tier": ({"en": "tier", "zh": "分层"}, "{}"),
+    "stage": ({"en": "stage", "zh": "阶段"}, "{}"),
+}
+"""What can move from one run to the next, and how it is written; the keys are those of `serving.explain.MOVING`."""
 LINES: dict[str, dict[str, str]] = {
     "en": {
         "who": "{name}: tier {tier} ({tier_words}), {stage_words}, as of {cutoff}",
@@ -107,7 +116,7 @@ def explanation(facts: dict[str, Any], lang: Lang = "en") -> str:
     raising = [row["sentence"] for row in facts["reasons"] if row["head"] == "churn" and row["direction"] == "raises"]
     lines += movement_words(facts.get("movement"), facts["scores"].get("churn_risk"), raising, lang)
     if facts["moved"]:
-        changes = [f"{key} {_plain(pair['from'])} → {_plain(pair['to'])}" for key, pair in facts["moved"]["changes"].items()]
+        changes = [_change(key, pair, lang) for key, pair in facts["moved"]["changes"].items()]
         lines += [words["moved"].format(since=facts["moved"]["cutoff"], changes=", ".join(changes) or words["still"])]
     return "\n".join([*lines, words["next"].format(**facts)])
 
@@ -164,5 +173,8 @@ def _benchmarks(facts: dict[str, Any], words: dict[str, str]) -> list[str]:
     return [words["benchmarks"].format(like=like, who=who), *(f"  {row['words']}" for row in found["apart"][:MOST_APART])]
 
 
-def _plain(value: Any) -> str:
-    return f"{value:,.3g}" if isinstance(value, float) else str(value)
+def _change(key: str, pair: dict[str, Any], lang: Lang) -> str:
+    """What a figure, tier or stage was and is; a dash where there is none."""
+    words, pattern = MOVED[key]
+    was, now = ("–" if pair[end] is None else pattern.format(pair[end]) for end in ("from", "to"))
+    return f"{words[lang]} {was} → {now}"

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from serving.explain import explain
-from serving.explanation import explanation
+from serving.explain import MOVING, explain
+from serving.explanation import MOVED, explanation
 from serving.lists import at_risk
 from serving.run import Run
 
@@ -51,3 +51,14 @@ def test_the_chinese_text_is_chinese(run: Run, merchant: str) -> None:
     lines = [line for line in text.splitlines() if "GBP" not in line]
     words = [word for line in lines for word in LATIN.findall(line) if word not in (*run.merchants.index, "bakery", "florist")]
     assert words == []
+
+
+def test_what_moved_is_told_in_words_and_whole_numbers(run: Run, merchant: str) -> None:
+    pairs = {"churn_risk": (0.491, 0.519), "growth_potential": (None, 0.4), "expected_gmv": (1234.5, 98765.0), "points": (36.5, 33.0), "tier": ("B", "C")}
+    changes = {key: {"from": was, "to": now} for key, (was, now) in pairs.items()}
+    facts = explain(run, merchant) | {"moved": {"cutoff": "2026-01-01", "changes": changes}}
+    sentence = "since 2026-01-01: risk 49.1% → 51.9%, chance to grow – → 40.0%, expected sales 1,234 → 98,765, points 36.5 → 33, tier B → C"
+    assert sentence in explanation(facts).splitlines()
+    zh = explanation(facts, "zh")
+    assert "流失概率 49.1% → 51.9%" in zh and "expected_gmv" not in zh
+    assert set(MOVED) == set(MOVING)
