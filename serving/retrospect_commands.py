@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,6 +58,9 @@ NEW = (
     Column("last_step", "last step", "最后一步"),
     Column("why", "what was missing, or signs", "缺少什么，或迹象", "texts"),
 )
+SHOWN = 50
+"""Rows on a terminal; a file has all."""
+MORE = {"en": "… and {more:,} more; --out FILE writes all of them", "zh": "……另有{more:,}家；--out 文件名 可写出全部"}
 YES = {"en": {True: "yes", False: "no", None: "not known"}, "zh": {True: "是", False: "否", None: "未知"}}
 
 
@@ -107,7 +111,10 @@ def _answer(found: dict[str, Any], listing: Listing, kind: str, out: Path | None
         shell.print_json(found)
     else:
         if len(listing.rows):
-            shell.console.print(_table(listing) if kind == "lost" else _plain(listing))
+            some = replace(listing, rows=listing.rows.head(SHOWN))
+            shell.console.print(_table(some) if kind == "lost" else _plain(some))
+        if len(listing.rows) > SHOWN:
+            shell.line(MORE[listing.lang].format(more=len(listing.rows) - SHOWN))
         for note in listing.notes:
             shell.line(note)
 

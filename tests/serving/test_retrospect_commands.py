@@ -88,6 +88,12 @@ def test_newcomers_are_told_what_was_missing(asked: Callable[..., Any]) -> None:
     assert json.loads(listed.out) == {"out": "new.csv", "rows": 4}
 
 
+def test_a_terminal_shows_the_first_of_a_long_list_and_says_so(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.retrospect_commands.SHOWN", 1)
+    said = run("retrospect", "keepwell.toml", "--newcomers", at=home)
+    assert said.code == 0 and "… and 3 more; --out FILE writes all of them" in said.out and "4 newcomers left" in said.out
+
+
 @pytest.mark.parametrize("file", ["look.csv", "look.xlsx", "look.json"])
 def test_it_writes_the_list_to_a_file(asked: Callable[..., Any], home: Path, file: str) -> None:
     said = asked(*ALL, "--out", file)
