@@ -26,7 +26,7 @@ ASIDE = {"en": "put aside until {until}: {reason}", "zh": "暂缓至{until}：{r
 BY = {"en": " ({actor})", "zh": "（{actor}）"}
 AND = {"en": "; ", "zh": "；"}
 SO_FAR = {
-    "en": "{handled:,} of the {shown:,} shown were handled since {cutoff}: marked with ✓",
+    "en": "handled since {cutoff}: {handled:,} of the {shown:,} shown, marked with ✓",
     "zh": "所列{shown:,}家中，{handled:,}家自{cutoff}以来已处理，以✓标出",
 }
 
@@ -43,15 +43,14 @@ def handled(ledger: Ledger, run: Run, lang: Lang = "en") -> dict[str, str]:
 
 
 def with_handled(listing: Listing, said: Mapping[str, str]) -> Listing:
-    """A list with what was done about the merchants on it: a column, and a note of how many."""
-    if "merchant_id" not in listing.rows or not said:
+    """A list of merchants with what was done about them: a column, be it empty, and a note of how many if there are any."""
+    if "merchant_id" not in listing.rows:
         return listing
     told = listing.rows["merchant_id"].map(said).astype(object)
-    if told.isna().all():
-        return listing
-    note = SO_FAR[listing.lang].format(handled=int(told.notna().sum()), shown=len(told), cutoff=listing.facts["cutoff"])
+    count = int(told.notna().sum())
+    note = SO_FAR[listing.lang].format(handled=count, shown=len(told), cutoff=listing.facts["cutoff"])
     rows = listing.rows.assign(handled=told.where(told.notna(), None))
-    return replace(listing, columns=(*listing.columns, COLUMN), rows=rows, notes=(note, *listing.notes))
+    return replace(listing, columns=(*listing.columns, COLUMN), rows=rows, notes=(*[note] * bool(count), *listing.notes))
 
 
 def _done(one: Mapping[Any, Any], lang: Lang) -> str:

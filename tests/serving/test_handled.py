@@ -51,11 +51,14 @@ def printed(run: Run, said: dict[str, str]) -> str:
     return console.export_text()
 
 
-def test_nothing_was_done_and_the_list_is_as_it_was(run: Run, ledger: Ledger) -> None:
-    listing = at_risk(run)
+def test_where_nothing_was_done_the_list_says_nothing_and_files_have_the_same_columns(run: Run, ledger: Ledger) -> None:
     assert handled(ledger, run) == {}
-    assert with_handled(listing, {}) is listing
-    assert with_handled(listing, {"nobody": "resolved"}) is listing
+    assert "✓" not in printed(run, {})
+    for said in ({}, {"nobody": "resolved"}):
+        listing = with_handled(at_risk(run), said)
+        assert listing.notes == at_risk(run).notes
+        assert to_csv(listing).decode("utf-8-sig").splitlines()[0].endswith(",handled")
+        assert listing.rows["handled"].isna().all()
 
 
 def test_the_last_deed_since_the_cutoff_is_told_with_its_day_and_who(run: Run, ledger: Ledger) -> None:
@@ -69,7 +72,7 @@ def test_the_last_deed_since_the_cutoff_is_told_with_its_day_and_who(run: Run, l
     assert handled(ledger, run, "zh") == {first: f"已解决：挽回，{day}（Ann）", third: f"已解决：挽回，{next_day}"}
     text = printed(run, handled(ledger, run))
     assert f"✓ resolved, {day} (Ann)" in text and text.count("✓ ") == 2
-    assert "2 of the 3 shown were handled since" in text
+    assert f"handled since {run.cutoff}: 2 of the 3 shown, marked with ✓" in text
     facts = explain(run, first) | {"handled": handled(ledger, run)[first]}
     assert f"\n✓ resolved, {day} (Ann)\n" in explanation(facts)
 
