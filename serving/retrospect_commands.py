@@ -21,6 +21,7 @@ from features.errors import ModelRefused, UsageRefused, did_you_mean
 from features.settings import Settings
 from features.shell import AsJson, Config
 from features.snapshot import Market
+from features.whole import write_atomically
 from serving.export import refuse_ending, write_list
 from serving.ledger import Ledger
 from serving.lists import Column, Listing, check_lang, closest
@@ -104,7 +105,7 @@ def _answer(found: dict[str, Any], listing: Listing, kind: str, out: Path | None
         write_list(listing, out)
     elif out is not None:
         shell.refuse_unless_writable(out.parent)
-        out.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+        write_atomically(out, json.dumps(found, ensure_ascii=False, indent=1).encode())
     if out is not None:
         shell.answer({"out": str(out), "rows": len(found[kind])}, as_json, f"Wrote {len(found[kind]):,} look backs to {out}.")
     elif as_json:

@@ -33,6 +33,19 @@ OPERATORS = (*COMPARE, *PRESENCE)
 MEANT = {"=>": ">=", "=<": "<=", "=": "==", "<>": "!="}
 """What other languages write; the closest by letters would mean something else."""
 RANK = "_rank"
+CHANCES = frozenset(
+    (
+        "churn_risk",
+        "churn_risk_third",
+        "churn_risk_two_thirds",
+        "churn_risk_low",
+        "churn_risk_high",
+        "growth_potential",
+        "decline_risk",
+        "activation_chance",
+    )
+)
+"""Scores that are chances."""
 GRADES = ("tier", "stage", "points")
 """What the rules find before they look at warnings."""
 
@@ -149,6 +162,9 @@ class Condition(Entry):
             raise ValueError(f'setting "{self.value}" is not known; {did_you_mean(self.value, SETTINGS)}')
         if isinstance(self.value, float) and not np.isfinite(self.value):
             raise ValueError(f"the value {self.value} of {self.name} is not a finite number; write one")
+        if isinstance(self.value, float) and not 0 <= self.value <= 1 and (self.name in CHANCES or self.name.endswith(RANK)):
+            remedy = f"write {self.value / 100:g} for {self.value:g} %" if 1 < self.value <= 100 else "write a share"
+            raise ValueError(f"the value {self.value:g} of {self.name} lies outside 0 to 1, where chances and ranks are; {remedy}")
         return self
 
     def __str__(self) -> str:

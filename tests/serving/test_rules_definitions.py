@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -206,3 +208,22 @@ def test_what_conditions_say_of_each_other_is_true_of_merchants(first: list[Cond
     assert can_hold(first) == bool(one.any())
     if implies(first, second):
         assert not (one & ~other).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("churn_risk", 60, "the value 60 of churn_risk lies outside 0 to 1, where chances and ranks are; write 0.6 for 60 %"),
+        ("sales_rank", 1.5, "write 0.015 for 1.5 %"),
+        ("growth_potential", -0.1, "the value -0.1 of growth_potential lies outside 0 to 1, where chances and ranks are; write a share"),
+        ("churn_risk", 1, None),
+        ("sales_rank", 0, None),
+        ("sales", 60, None),
+    ],
+)
+def test_a_chance_in_percent_is_refused_instead_of_never_being_reached(name: str, value: float, said: str | None) -> None:
+    if said is None:
+        assert Condition(name=name, op=">=", value=value).value == value
+        return
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Condition(name=name, op=">=", value=value)
