@@ -87,6 +87,14 @@ SUBSIDY = (
     Sentence(
         "subsidy",
         False,
+        lambda f: f.subsidised_gmv_share_90d == 0,
+        "Nothing that was sold in 90 days carried a subsidy",
+        "近90天的交易额均不带补贴",
+        lambda f: {},
+    ),
+    Sentence(
+        "subsidy",
+        False,
         lambda f: f.subsidised_gmv_share_90d <= 0.2,
         "Only {share:percent} of sales carried a subsidy in 90 days",
         "近90天仅{share:percent}的交易额带有补贴",
