@@ -9,7 +9,7 @@ that were complete at the time, always by a small model fitted on what was known
 * the *steady* rate of past windows: while a platform is new, histories grow longer from cutoff to cutoff, which members take for
   safety, so that what they say falls although nobody stays longer; it is followed less the more past there is to learn from.
 
-Rates are those of merchants active within the last `RECENT_DAYS`: that cohort is whole from the first cutoff on, so years can be
+Rates are those of merchants active within the last `HISTORY_DAYS`: that cohort is whole from the first cutoff on, so years can be
 compared even where the data begins in the middle of the trade.
 """
 
