@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ import httpx
 import pytest
 from live import Server, served
 from sent_market import bodies
+from swaps import until
 
 from features.cutoffs import day_date
 from features.model import SCORES, Model
@@ -134,15 +135,6 @@ def scored_by(http: httpx.Client, scene: Scene, version: str) -> None:
     """Wait until a model scores, and a moment more in which the callers see it."""
     until(lambda: asked(http, scene) == (version, ""))
     sleep(0.2)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for what has to come."""
-    for _ in range(600):
-        if holds():
-            return
-        sleep(0.05)
-    raise AssertionError("it never came")
 
 
 def swapped(scene: Scene, times: int) -> Counter[str]:

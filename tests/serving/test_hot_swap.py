@@ -15,11 +15,11 @@ from typing import Any
 import httpx
 import pytest
 from live import Server, served
+from swaps import point, until
 
-from serving.durable import replace_file
 from serving.ledger import Ledger
 from serving.rules import Rules
-from serving.run import POINTER, Run, publish
+from serving.run import Run, publish
 from serving.score import Scored
 
 CLIENTS = 4
@@ -54,19 +54,6 @@ def state(scored: Scored, rules: Rules, tmp_path_factory: pytest.TempPathFactory
 def server(state: tuple[Path, list[Run]], tmp_path: Path) -> Iterator[Server]:
     with served(state[0], tmp_path) as running:
         yield running
-
-
-def point(folder: Path, run_id: str) -> None:
-    replace_file(folder / "runs" / POINTER, f"{run_id}\n".encode())
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for a run to be taken over, which happens beside the answers."""
-    for _ in range(600):
-        if holds():
-            return
-        sleep(0.05)
-    raise AssertionError("that was never served")
 
 
 def stands(http: httpx.Client, run_id: str) -> bool:

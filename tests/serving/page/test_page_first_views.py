@@ -9,34 +9,21 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
-from time import sleep
 from typing import Any
 
 import pytest
+from swaps import point, until
 
 from serving.access import Who
 from serving.api.published import Published, View
-from serving.durable import replace_file
 from serving.page.board import board_of
 from serving.page.environment import templates
-from serving.run import POINTER, current_run
+from serving.run import current_run
 from serving.run import published as run_ids
 
 ADDRESSES = [f"{path}?lang={lang}" for path in ("/", "/merchants/m010", "/portfolio", "/model") for lang in ("en", "zh")]
 KEY = re.compile(r'name="key" value="\w+"')
 COMPILER = "jinja2.environment.Environment.compile"
-
-
-def point(site: Any, run_id: str) -> None:
-    replace_file(site.state / "runs" / POINTER, f"{run_id}\n".encode())
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if holds():
-            return
-        sleep(0.02)
-    raise AssertionError("that never came about")
 
 
 def seen(runs: Published) -> str:
@@ -90,7 +77,7 @@ def test_after_a_swap_the_desk_of_the_new_run_lies_ready_before_anybody_asks(sit
             during.append(seen(runs))
 
         runs.prepare = watched
-        point(site, other)
+        point(site.state, other)
         until(lambda: seen(runs) == other)
     assert during == [standing, standing], "it is seen only when it is prepared"
     assert "desk" in board_of(runs.now(), None).kept
@@ -108,7 +95,7 @@ def test_nobody_waits_for_a_run_that_is_being_read(site: Any, monkeypatch: pytes
 
     with followed(site) as (runs, standing, other):
         monkeypatch.setattr("serving.api.published.current_run", slowly)
-        point(site, other)
+        point(site.state, other)
         assert begun.wait(60)
         for _ in range(3):
             assert site.call("/readyz").json()["run_id"] == standing and site.page("/").merchants
@@ -120,7 +107,7 @@ def test_nobody_who_asks_reads_the_run_that_another_thread_will_read(site: Any, 
     monkeypatch.setattr("serving.api.published.LOOK_SECONDS", 600)
     with followed(site) as (_, standing, other):
         forbid(monkeypatch, "serving.api.published.current_run")
-        point(site, other)
+        point(site.state, other)
         assert site.call("/readyz").json()["run_id"] == standing
 
 
@@ -130,11 +117,11 @@ def test_a_fault_leaves_the_run_before_in_place_is_told_and_ends_with_the_next_r
     with followed(site) as (runs, standing, other):
         with monkeypatch.context() as faulty, caplog.at_level(logging.ERROR, "keepwell.runs"):
             faulty.setattr("serving.api.published.current_run", broken)
-            point(site, other)
+            point(site.state, other)
             until(lambda: bool(runs.refusal))
         assert seen(runs) == standing and "server's log" in site.page("/").text
         assert len(caplog.messages) == 1, "said once, not at every look"
-        point(site, other)
+        point(site.state, other)
         until(lambda: seen(runs) == other)
         assert not runs.refusal
 
@@ -154,7 +141,7 @@ def test_an_end_in_the_middle_of_it_waits_for_one_page_at_most(site: Any) -> Non
 
     with followed(site) as (runs, _, other):
         runs.prepare = endless
-        point(site, other)
+        point(site.state, other)
         assert begun.wait(60)
         runs.stop()
         assert wanted == [False] and runs._following is not None and not runs._following.is_alive()
@@ -180,7 +167,7 @@ def test_a_run_that_stands_no_more_is_let_go_of_at_once(site: Any) -> None:
     gc.disable()
     try:
         del view
-        point(site, other)
+        point(site.state, other)
         assert seen(runs) == other and old() is None
     finally:
         gc.enable()
